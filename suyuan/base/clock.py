@@ -1,0 +1,77 @@
+"""The only reader of time: everything else gets the time as an argument.
+
+An instant is `Micros`, whole microseconds since 1970-01-01 UTC, so that two instants compare and subtract exactly.
+A *day* is a calendar day in Asia/Shanghai (UTC+8, no daylight saving since 1991), because that is the day a seller's
+daily limit means.
+
+>>> clock = SetClock(at=1_700_000_000_000_000)
+>>> clock.advance(1.5)
+>>> clock.now()
+1700000001500000
+>>> shanghai_day(clock.now())
+'2023-11-15'
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from typing import NewType, Protocol
+
+Micros = NewType("Micros", int)
+
+SECOND = 1_000_000
+DAY_S = 86_400
+SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+
+
+class Clock(Protocol):
+    """Tells the time; the simulator and the tests bring their own."""
+
+    def now(self) -> Micros: ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> Micros:
+        return Micros(time.time_ns() // 1000)
+
+
+class SetClock:
+    """A clock that moves only when told to; for tests, the simulator and replays."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+
+    def now(self) -> Micros:
+        return Micros(self._at)
+
+    def advance(self, seconds: float) -> None:
+        """Moves forward; a negative number of seconds moves back, as a machine's clock sometimes does."""
+        self._at += round(seconds * SECOND)
+
+
+def plus(at: int, seconds: int) -> Micros:
+    """The instant `seconds` later."""
+    return Micros(at + seconds * SECOND)
+
+
+def shanghai_day(at: int) -> str:
+    """The calendar day in Asia/Shanghai, as `YYYY-MM-DD`."""
+    return datetime.fromtimestamp(at // SECOND, SHANGHAI).strftime("%Y-%m-%d")
+
+
+def text(at: int) -> str:
+    """The instant for people and files: RFC 3339 in UTC, with microseconds."""
+    return datetime.fromtimestamp(at // SECOND, UTC).replace(microsecond=at % SECOND).isoformat()
+
+
+def monotonic_s() -> float:
+    """Seconds that never run backwards; for measuring and waiting, never for records."""
+    return time.monotonic()
+
+
+def cpu_s() -> float:
+    """CPU seconds that this process has used, all threads."""
+    return time.process_time()
