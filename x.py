@@ -97,7 +97,8 @@ def base_python() -> str:
 
 def cache_folder() -> Path:
     """uv's usual cache, shared between clones; one inside the tree where the usual one cannot be written."""
-    usual = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "uv")  # noqa: PTH111 - Path.expanduser raises where there is no home at all.
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where a user has no home at all.
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache", "uv")
     nearest = next((folder for folder in (usual, *usual.parents) if folder.exists()), None)
     is_ours = usual.is_absolute() and nearest is not None and os.access(nearest, os.W_OK)
     return usual if is_ours else TOOLS / "cache"
@@ -157,7 +158,8 @@ def bring_uv() -> str:
     command = [base_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"]
     command += ["--root-user-action=ignore", "--target", str(TOOLS), "--require-hashes", "-r", str(TOOLS_LOCK)]
     # Settings that forbid installing outside an environment, or into a folder, are not meant for this folder.
-    subprocess.run(command, check=True, stdout=sys.stderr, env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0", "PIP_USER": "0"})
+    allowed = {"PIP_REQUIRE_VIRTUALENV": "0", "PIP_USER": "0"}
+    subprocess.run(command, check=True, stdout=sys.stderr, env=os.environ | allowed)
     installed_from.write_bytes(TOOLS_LOCK.read_bytes())
     return str(program)
 
@@ -205,7 +207,8 @@ def lock(arguments: list[str]) -> int:
         "requirements-tools.txt": ["--group", "tools"],
     }
     for name, source in sources.items():
-        subprocess.run([*compile_lock, *source, "--output-file", name], check=True, cwd=ROOT, env=env, stdout=sys.stderr)
+        command = [*compile_lock, *source, "--output-file", name]
+        subprocess.run(command, check=True, cwd=ROOT, env=env, stdout=sys.stderr)
     return 0
 
 
@@ -264,7 +267,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str]) -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - An older Python may well start this file, and deserves a sentence.
         say(f"suyuan needs Python 3.11 or later; this is {sys.version.split()[0]}.")
         return 2
     command = arguments[0] if arguments else ""
@@ -274,7 +277,7 @@ def main(arguments: list[str]) -> int:
     try:
         return COMMANDS[command](arguments[1:])
     except subprocess.CalledProcessError as failed:
-        say(f"x.py stopped: `{' '.join(map(str, failed.cmd))}` ended with {failed.returncode}; its own words stand above.")
+        say(f"x.py stopped, and the reason stands above: {failed}")
         return 1
 
 

@@ -1,7 +1,7 @@
 """Suyuan: a self-hosted platform for recycling phone credit.
 
-Its redemption interface cannot be turned into a cash machine, its records can be traced only within the law, and each of
-its claims can be checked by a stranger. The parts stand in one order, and each may import only what stands right of it:
+Its redemption interface cannot be turned into a cash machine, its records can be traced only within the law, and each
+of its claims can be checked by a stranger. The parts stand in one order; each may import only what stands right of it:
 
     faces > app > config > flows | outside > settle > history > privacy > base
 
