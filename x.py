@@ -54,7 +54,7 @@ CHECKS = {
     "lint": ["ruff", "check", "--quiet"],
     "format": ["ruff", "format", "--check", "--quiet"],
     "types": ["mypy"],
-    "layers": ["lint-imports"],
+    "layers": ["lint-imports", "--no-logo"],
 }
 
 
@@ -95,6 +95,13 @@ def base_python() -> str:
     return str(getattr(sys, "_base_executable", sys.executable))
 
 
+def pip(*arguments: str, stdout: int) -> str:
+    """What pip prints, if `stdout` is a pipe. Two settings meant for other installations would get in the way."""
+    env = os.environ | {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    command = [base_python(), "-m", "pip", *arguments]
+    return subprocess.run(command, check=True, stdout=stdout, text=True, env=env).stdout
+
+
 def cache_folder() -> Path:
     """uv's usual cache, shared between clones; one inside the tree where the usual one cannot be written."""
     home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where a user has no home at all.
@@ -106,9 +113,6 @@ def cache_folder() -> Path:
 
 def uv_environment() -> dict[str, str]:
     """The environment for uv. Whatever the user set by uv's own variables stays as it is."""
-    pip_config = subprocess.run(
-        [base_python(), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    )
     defaults = {
         "UV_CACHE_DIR": str(cache_folder()),
         "UV_PYTHON_DOWNLOADS": "never",
@@ -116,7 +120,7 @@ def uv_environment() -> dict[str, str]:
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "UV_CUSTOM_COMPILE_COMMAND": "python3 x.py lock",
     }
-    return defaults | uv_settings(pip_config.stdout) | os.environ
+    return defaults | uv_settings(pip("config", "list", stdout=subprocess.PIPE)) | os.environ
 
 
 # --- Setting up ------------------------------------------------------------------------------------------------------
@@ -155,11 +159,8 @@ def bring_uv() -> str:
     installed_from = TOOLS / TOOLS_LOCK.name
     if program.exists() and installed_from.exists() and installed_from.read_bytes() == TOOLS_LOCK.read_bytes():
         return str(program)
-    command = [base_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"]
-    command += ["--root-user-action=ignore", "--target", str(TOOLS), "--require-hashes", "-r", str(TOOLS_LOCK)]
-    # Settings that forbid installing outside an environment, or into a folder, are not meant for this folder.
-    allowed = {"PIP_REQUIRE_VIRTUALENV": "0", "PIP_USER": "0"}
-    subprocess.run(command, check=True, stdout=sys.stderr, env=os.environ | allowed)
+    install = ["install", "--quiet", "--root-user-action=ignore", "--upgrade", "--target", str(TOOLS)]
+    pip(*install, "--require-hashes", "-r", str(TOOLS_LOCK), stdout=sys.stderr.fileno())
     installed_from.write_bytes(TOOLS_LOCK.read_bytes())
     return str(program)
 
