@@ -250,6 +250,21 @@ def test_every_part_says_what_it_is_for() -> None:
     assert [part for part in sorted(parts) if f"suyuan/{part}/__init__.py" not in documented] == []
 
 
+def parts_that_name(table: str, modules: list[Module]) -> set[str]:
+    """The parts whose SQL names a table. Benches measure beside the house, so they are not asked."""
+    in_sql = re.compile(rf"\b(?:FROM|INTO|UPDATE|JOIN|TABLE|COPY)\s+{table}\b")
+    asked = [module for module in modules if not re.search(r"/(migrations|bench)/", module.path)]
+    return {module.name.split(".")[1] for module in asked if in_sql.search(module.text)}
+
+
+def test_each_table_belongs_to_one_part() -> None:
+    """Whoever names a table may change its meaning; with two of them nobody knows what it promises."""
+    revisions = "".join(module.text for module in PACKAGE if "/migrations/" in module.path)
+    tables = re.findall(r"CREATE TABLE (\w+)", revisions)
+    named = {table: parts_that_name(table, PACKAGE) for table in tables}
+    assert {table: parts for table, parts in named.items() if len(parts) > 1} == {}
+
+
 def foreign_places(path: str, text: str) -> Iterator[str]:
     """Hosts that are not a specification's, registries, and folders of one machine."""
     for number, line in enumerate(text.splitlines(), 1):
@@ -326,6 +341,12 @@ def test_a_module_nobody_imports_is_called_dead() -> None:
     user = Module("suyuan/faces/cli.py", "from suyuan.settle import card")
     alone = Module("suyuan/settle/old.py", '"""Old."""')
     assert dead_modules([used, user, alone]) == ["suyuan.settle.old"]
+
+
+def test_a_second_owner_of_a_table_is_seen() -> None:
+    owner = Module("suyuan/settle/card.py", 'SQL = "SELECT state FROM card"')
+    second = Module("suyuan/flows/redeem_card.py", 'SQL = "UPDATE card SET state = 1"')
+    assert parts_that_name("card", [owner, second]) == {"settle", "flows"}
 
 
 @pytest.mark.parametrize("line", ["https://mirror.cloud/x", "see /root/.cache", "index = pypi.org"])
