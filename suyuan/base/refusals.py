@@ -41,6 +41,7 @@ class Reason(StrEnum):
     idempotency_key_is_malformed = "idempotency_key_is_malformed"
     signature_is_too_old = "signature_is_too_old"
     signature_is_from_the_future = "signature_is_from_the_future"
+    signature_has_expired = "signature_has_expired"
     key_is_unknown = "key_is_unknown"
     key_is_not_active = "key_is_not_active"
     key_is_used_from_another_address = "key_is_used_from_another_address"
@@ -119,6 +120,7 @@ class Reason(StrEnum):
     proposal_is_impossible = "proposal_is_impossible"
     # Answers of the world to work that was promised already.
     redemption_is_settled_already = "redemption_is_settled_already"
+    payout_is_under_way = "payout_is_under_way"
 
 
 class Text(NamedTuple):
@@ -164,6 +166,8 @@ TEXTS: dict[Reason, Text] = {
         "签名已超过五分钟，请校准时钟后重新签名。"),
     Reason.signature_is_from_the_future: Text(401, "The signature's time lies in the future; set your clock and sign again.",
         "签名时间在未来，请校准时钟后重新签名。"),
+    Reason.signature_has_expired: Text(401, "The signature has passed the expiry that it names itself; sign again.",
+        "签名已超过其自行注明的有效期，请重新签名。"),
     Reason.key_is_unknown: Text(401, "No such key is registered; check the key id.",
         "没有登记这个密钥，请检查密钥编号。"),
     Reason.key_is_not_active: Text(401, "This key does not sign yet or any more; sign with an active key.",
@@ -300,11 +304,13 @@ TEXTS: dict[Reason, Text] = {
         "按现状无法执行此变更，请更正后重新提出。"),
     Reason.redemption_is_settled_already: Text(409, "The redemption has gone past this step; read its state.",
         "该兑换已过此步骤，请查询其状态。"),
+    Reason.payout_is_under_way: Text(409, "The payout is under way and its end not known yet; try again once it is.",
+        "付款正在进行，结果未知，请待结果明确后重试。"),
 }
 # fmt: on
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Why something was not done. `where` names the field or subject concerned, never its value."""
 
     reason: Reason
