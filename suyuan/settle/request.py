@@ -451,6 +451,6 @@ def unb64(text: str) -> bytes | None:
     """The bytes of padded base64, or nothing for text that `b64` would not have written."""
     try:
         content = binascii.a2b_base64(text, strict_mode=True)
-    except binascii.Error:
+    except ValueError:
         return None
     return content if b64(content) == text else None
