@@ -87,9 +87,11 @@ MALFORMED = {
     "r + s is n": der(R, curve.N - R),
     "a byte follows": der(R, S) + b"\x00",
     "a byte follows inside": sequence(whole_number(R) + whole_number(S) + b"\x00"),
+    "a byte follows inside small numbers": sequence(whole_number(1) + whole_number(1) + b"\x00"),
     "a third number follows": sequence(whole_number(R) + whole_number(S) + whole_number(1)),
     "the length has the long form": b"\x30\x81" + der(R, S)[1:],
     "r has an idle zero": sequence(b"\x02\x22\x00" + whole_number(R)[2:] + whole_number(S)),
+    "a small r has an idle zero": sequence(b"\x02\x02\x00\x01" + whole_number(1)),
     "r is negative": sequence(b"\x02\x20" + R.to_bytes(32) + whole_number(S)),
     "the sequence is cut": der(R, S)[:-1],
     "r is no INTEGER": der(R, S)[:2] + b"\x04" + der(R, S)[3:],
@@ -111,8 +113,9 @@ def test_a_malformed_signature_is_refused(suite: Sm2Suite, form: str) -> None:
 
 @pytest.mark.parametrize("form", MALFORMED)
 def test_the_form_is_refused_before_any_engine_sees_it(form: str) -> None:
-    """Each engine refuses these too, today; the door does not depend on it. Swapped numbers are wrong, yet well formed."""
+    """Each engine refuses these too, today; the door does not depend on it. Swapped numbers are wrong, yet in form."""
     assert curve.is_signature(der(R, S))
+    assert curve.is_signature(der(1, 1))
     assert curve.is_signature(MALFORMED[form]) is (form == "r and s are swapped")
 
 
