@@ -15,14 +15,15 @@ daily limit means.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NewType, Protocol
 
 Micros = NewType("Micros", int)
 
 SECOND = 1_000_000
 DAY_S = 86_400
-SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+SHANGHAI_AHEAD_S = 8 * 3600
 
 
 class Clock(Protocol):
@@ -59,7 +60,13 @@ def plus(at: int, seconds: int) -> Micros:
 
 def shanghai_day(at: int) -> str:
     """The calendar day in Asia/Shanghai, as `YYYY-MM-DD`."""
-    return datetime.fromtimestamp(at // SECOND, SHANGHAI).strftime("%Y-%m-%d")
+    return _day_text((at // SECOND + SHANGHAI_AHEAD_S) // DAY_S)
+
+
+@lru_cache(maxsize=16)
+def _day_text(days: int) -> str:
+    """Days since 1970 as text; remembered, because every redemption asks for today."""
+    return datetime.fromtimestamp(days * DAY_S, UTC).strftime("%Y-%m-%d")
 
 
 def text(at: int) -> str:

@@ -1,0 +1,72 @@
+"""Everything that the line decides over, in one place: the working set of the platform.
+
+Appliers get this and nothing else. Each member is owned by one part; the order here is the order of writing.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from suyuan.history.working_set import Connection
+from suyuan.settle.account import Register
+from suyuan.settle.card import Cards
+from suyuan.settle.ledger import Books
+from suyuan.settle.limits import LimitRules, Limits
+from suyuan.settle.once import Once
+from suyuan.settle.redemption import Redemptions
+
+
+class _Written(Protocol):
+    async def load(self, connection: Connection) -> bool: ...
+    async def flush(self, connection: Connection) -> None: ...
+    @property
+    def is_clean(self) -> bool: ...
+    def settle(self) -> None: ...
+    def forget(self) -> None: ...
+
+
+class Shelves:
+    """The line's working set."""
+
+    def __init__(self, rules: LimitRules) -> None:
+        self.register = Register()
+        self.once = Once()
+        self.cards = Cards()
+        self.books = Books()
+        self.redemptions = Redemptions()
+        self.limits = Limits(self.books, rules)
+        self._written: tuple[_Written, ...] = (
+            *self.register.shelves,
+            self.once.nonces,
+            self.once.requests,
+            self.cards.shelf,
+            self.books,
+            self.redemptions.shelf,
+            self.redemptions.outbox,
+        )
+
+    async def load(self, connection: Connection) -> bool:
+        """Loads what was wanted. Returns whether there was anything."""
+        loaded = await self.limits.load(connection)
+        for written in self._written:
+            loaded |= await written.load(connection)
+        return loaded
+
+    async def flush(self, connection: Connection) -> bool:
+        """Writes what changed. Returns whether there was anything."""
+        dirty = [written for written in self._written if not written.is_clean]
+        for written in dirty:
+            await written.flush(connection)
+        return bool(dirty)
+
+    def settle(self) -> None:
+        """After the commit."""
+        for written in self._written:
+            written.settle()
+        self.limits.settle()
+
+    def forget(self) -> None:
+        """After a failed commit: nothing of it stays in memory."""
+        for written in self._written:
+            written.forget()
+        self.limits.forget()

@@ -1,0 +1,225 @@
+"""How API workers reach the line: framed messages over one Unix socket.
+
+A frame is four bytes of length (big endian) and that many bytes of msgpack: `[number, command]` one way,
+`[number, answer]` back. The number is the caller's and only pairs the two. A frame longer than `FRAME_BYTES_MAX` ends
+the connection. The socket has mode 0600 and stands in a folder of mode 0700: who may reach it may command the line.
+
+A leader binds a fresh name and renames it over the well-known path, so callers find the newest leader, never a stale
+one. A caller whose connection breaks after sending learns `answer_is_not_known_yet`, before sending
+`platform_is_starting`; it never sends a command twice by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from suyuan.base.refusals import Reason, Refusal
+
+FRAME_BYTES_MAX = 1 << 20
+RECONNECT_S = 0.05
+_LENGTH_BYTES = 4
+
+Command = msgspec.Struct
+Answer = msgspec.Struct
+
+
+class Ping(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Asks the line for a sign of life; answered without queueing."""
+
+
+class Pong(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The sign of life."""
+
+
+class Commands(Protocol):
+    """Whoever takes commands: the line itself, or a `LineCaller` that reaches it."""
+
+    def submit(self, command: Command) -> asyncio.Future[Answer]: ...
+
+
+class _Framed(asyncio.Protocol):
+    """Cuts the stream into frames and gathers what is written within one turn of the loop into one write."""
+
+    def __init__(self) -> None:
+        self._received = bytearray()
+        self._outgoing: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        received = self._received
+        received += data
+        start = 0
+        while len(received) - start >= _LENGTH_BYTES:
+            length = int.from_bytes(received[start : start + _LENGTH_BYTES])
+            if length > FRAME_BYTES_MAX:
+                self.close()
+                return
+            end = start + _LENGTH_BYTES + length
+            if len(received) < end:
+                break
+            self.frame_received(bytes(received[start + _LENGTH_BYTES : end]))
+            start = end
+        del received[:start]
+
+    def frame_received(self, frame: bytes) -> None:
+        raise NotImplementedError("each side of the socket reads frames its own way")
+
+    def write_frame(self, frame: bytes) -> None:
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._write_out)
+        self._outgoing.append(len(frame).to_bytes(_LENGTH_BYTES) + frame)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _write_out(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(outgoing))
+
+
+class _Served(_Framed):
+    """One caller, seen from the line."""
+
+    def __init__(self, line: Commands, decoder: msgspec.msgpack.Decoder[Any]) -> None:
+        super().__init__()
+        self._line = line
+        self._decoder = decoder
+        self._encoder = msgspec.msgpack.Encoder()
+
+    def frame_received(self, frame: bytes) -> None:
+        try:
+            number, command = self._decoder.decode(frame)
+        except msgspec.DecodeError:
+            self.close()
+            return
+        if isinstance(command, Ping):
+            self._answer(number, Pong())
+            return
+        self._line.submit(command).add_done_callback(lambda done: self._answer(number, done.result()))
+
+    def _answer(self, number: int, answer: Answer) -> None:
+        self.write_frame(self._encoder.encode((number, answer)))
+
+
+async def serve(line: Commands, command_types: tuple[type, ...], path: Path) -> asyncio.Server:
+    """Listens for callers of this line, in place of whoever listened there before."""
+    union: Any = Ping
+    for command_type in command_types:
+        union = union | command_type
+    decoder = msgspec.msgpack.Decoder(tuple[int, union])
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    server = await asyncio.get_running_loop().create_unix_server(lambda: _Served(line, decoder), str(fresh))
+    fresh.chmod(0o600)
+    fresh.rename(path)
+    return server
+
+
+class _Calling(_Framed):
+    """The line, seen from one caller."""
+
+    def __init__(self, decoder: msgspec.msgpack.Decoder[Any], lost: Callable[[], None]) -> None:
+        super().__init__()
+        self._decoder = decoder
+        self._lost = lost
+        self._encoder = msgspec.msgpack.Encoder()
+        self._number = 0
+        self._open: dict[int, asyncio.Future[Answer]] = {}
+
+    def submit(self, command: Command) -> asyncio.Future[Answer]:
+        self._number += 1
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._open[self._number] = answer
+        self.write_frame(self._encoder.encode((self._number, command)))
+        return answer
+
+    def frame_received(self, frame: bytes) -> None:
+        number, answer = self._decoder.decode(frame)
+        waiting = self._open.pop(number, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for waiting in self._open.values():
+            if not waiting.done():
+                waiting.set_result(Refusal(Reason.answer_is_not_known_yet))
+        self._open.clear()
+        self._lost()
+
+
+class LineCaller:
+    """A caller's side of the socket: finds the leader, and finds it again when it changes."""
+
+    def __init__(self, path: Path, answer_types: tuple[type, ...]) -> None:
+        self._path = path
+        union: Any = Pong | Refusal
+        for answer_type in answer_types:
+            union = union | answer_type
+        # A Refusal is untagged on the wire elsewhere, so answers carry their kind in an outer pair.
+        self._decoder = msgspec.msgpack.Decoder(tuple[int, union])
+        self._calling: _Calling | None = None
+        self._connecting: asyncio.Task[None] | None = None
+
+    def submit(self, command: Command) -> asyncio.Future[Answer]:
+        """Sends a command; the future gives the answer, or a refusal that says whether it was sent."""
+        if self._calling is not None:
+            return self._calling.submit(command)
+        self._reconnect()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answer.set_result(Refusal(Reason.platform_is_starting))
+        return answer
+
+    async def connect(self, *, within_s: float) -> bool:
+        """Waits until the line answers. Returns whether it did in time."""
+        self._reconnect()
+        assert self._connecting is not None
+        await asyncio.wait([self._connecting], timeout=within_s)
+        return self._calling is not None
+
+    async def is_alive(self, *, within_s: float = 1.0) -> bool:
+        """Whether the line gives a sign of life in time."""
+        try:
+            return isinstance(await asyncio.wait_for(self.submit(Ping()), within_s), Pong)
+        except TimeoutError:
+            return False
+
+    def close(self) -> None:
+        """Ends the connection and the search for a new one."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        calling, self._calling = self._calling, None
+        if calling is not None:
+            calling.close()
+
+    def _reconnect(self) -> None:
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.get_running_loop().create_task(self._find_leader())
+
+    async def _find_leader(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._calling is None:
+            try:
+                _, calling = await loop.create_unix_connection(
+                    lambda: _Calling(self._decoder, self._lost), str(self._path)
+                )
+            except OSError:
+                await asyncio.sleep(RECONNECT_S)
+                continue
+            self._calling = calling
+
+    def _lost(self) -> None:
+        if self._calling is not None:
+            self._calling = None
+            self._reconnect()

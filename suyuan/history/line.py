@@ -1,0 +1,240 @@
+"""The line: everything that changes state is a command in one line, decided in order by one writer.
+
+The line takes what has queued (at most `BATCH_COMMANDS_MAX` commands, or as many as came within `LINGER_S`), loads the
+rows that they want, applies them one after the other with pure functions, and commits all of it in one transaction.
+So there is no race to lose: splitting 500 into 5 × 100 meets the same limit five times, in order.
+
+Invariants:
+1. Only the line appends to history. `seq` starts at 0 and has no gaps; `at` strictly increases.
+2. An answer leaves only after its commit is flushed to disk, which is checked, not assumed.
+3. Every commit checks the fencing epoch; a leader that was replaced commits nothing and stops (`Fenced`).
+4. After a failed commit no trace of it is left in memory. Where the fault was in one command, the others are decided
+   again, each by itself.
+5. A full queue refuses at once (`platform_is_busy`); nothing is half done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import asyncpg
+import msgspec
+import structlog
+
+from suyuan.base.clock import Clock, Micros
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.history.events import Fact, encode, kind_of
+from suyuan.history.leader import Lead
+from suyuan.history.working_set import Connection
+
+BATCH_COMMANDS_MAX = 1_000
+QUEUE_COMMANDS_MAX = 4_096
+LINGER_S = 0.002
+
+log = structlog.get_logger()
+
+Answer = msgspec.Struct
+Command = msgspec.Struct
+W = TypeVar("W", bound="WorkingSet")
+
+
+class Fenced(Exception):
+    """Raised when another leader has taken the line over; this one must stop."""
+
+
+class NotDurable(Exception):
+    """Raised when a commit returned before it was flushed; the platform halts rather than acknowledge it."""
+
+
+class Turn(NamedTuple):
+    """A command's place in history: the number and instant of the first event that it appends."""
+
+    seq: int
+    at: Micros
+
+
+class Decided(NamedTuple):
+    """What a command comes to: the answer, and the events that tell of it."""
+
+    answer: Answer
+    events: tuple[Fact, ...] = ()
+
+
+class WorkingSet(Protocol):
+    """All the rows that appliers decide over."""
+
+    async def load(self, connection: Connection) -> bool: ...
+    async def flush(self, connection: Connection) -> bool: ...
+    def settle(self) -> None: ...
+    def forget(self) -> None: ...
+
+
+class Applier(NamedTuple):
+    """How one kind of command is served: which rows it wants, and what it then does to them.
+
+    `want` says whether that was all: where what a command wants depends on rows that are not in memory yet, it is
+    asked again once they are. Both are pure: no input or output, no clock, no chance.
+    """
+
+    want: Callable[[Any, Any, Micros], bool]
+    apply: Callable[[Any, Any, Turn], Decided]
+
+
+class _Waiting(NamedTuple):
+    command: Command
+    answer: asyncio.Future[Answer]
+
+
+class Line(Generic[W]):
+    """The single writer. `submit` from any task; `run` in one."""
+
+    def __init__(
+        self, connection: asyncpg.Connection[Any], working_set: W, appliers: Mapping[type, Applier], lead: Lead, clock: Clock
+    ) -> None:
+        self._connection = connection
+        self._working_set = working_set
+        self._appliers = appliers
+        self._lead = lead
+        self._clock = clock
+        self._next_seq = lead.next_seq
+        self._last_at = lead.last_at
+        self._queue: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._last_batch = 0
+        self.queue_max = QUEUE_COMMANDS_MAX
+
+    def submit(self, command: Command) -> asyncio.Future[Answer]:
+        """Puts a command in the line. The future gives its answer, after the commit."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if len(self._queue) >= self.queue_max:
+            answer.set_result(Refusal(Reason.platform_is_busy))
+            return answer
+        self._queue.append(_Waiting(command, answer))
+        self._arrived.set()
+        return answer
+
+    async def run(self) -> None:
+        """Serves until it is cancelled, fenced, or loses its database; whoever waits then is told."""
+        try:
+            while True:
+                await self._serve(await self._take_batch())
+        finally:
+            self._abandon(self._queue)
+
+    async def _take_batch(self) -> list[_Waiting]:
+        """Waits for work, then a moment longer for as much as came last time: fewer flushes, same latency."""
+        while not self._queue:
+            self._arrived.clear()
+            await self._arrived.wait()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LINGER_S
+        while len(self._queue) < min(self._last_batch, BATCH_COMMANDS_MAX) and (left := until - loop.time()) > 0:
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), left)
+            except TimeoutError:
+                break
+        size = min(len(self._queue), BATCH_COMMANDS_MAX)
+        self._last_batch = size
+        return [self._queue.popleft() for _ in range(size)]
+
+    async def _serve(self, batch: list[_Waiting]) -> None:
+        try:
+            answers = await self._decide_and_commit([waiting.command for waiting in batch])
+        except (Fenced, NotDurable, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+            self._abandon(batch)
+            raise
+        except asyncio.CancelledError:
+            self._abandon(batch)
+            raise
+        except Exception as fault:
+            await self._serve_singly(batch, fault)
+            return
+        for waiting, answer in zip(batch, answers, strict=True):
+            _resolve(waiting, answer)
+
+    async def _serve_singly(self, batch: list[_Waiting], fault: Exception) -> None:
+        """One command broke the batch: all is forgotten, then each is decided by itself and only that one fails."""
+        await self._undo()
+        # The text of a database error may quote a row, so only the error's kind is logged.
+        log.error("line_fault", fault=type(fault).__name__, commands=len(batch), kind=type(batch[0].command).__name__)
+        if len(batch) == 1:
+            _resolve(batch[0], Refusal(Reason.platform_has_a_fault))
+            return
+        for waiting in batch:
+            await self._serve([waiting])
+
+    async def _decide_and_commit(self, commands: list[Command]) -> list[Answer]:
+        now = Micros(max(self._clock.now(), self._last_at + 1))
+        await self._load(commands, now)
+        answers: list[Answer] = []
+        entries: list[tuple[int, int, str, bytes]] = []
+        last_at = now - 1
+        for command in commands:
+            turn = Turn(self._next_seq + len(entries), Micros(last_at + 1))
+            decided = self._appliers[type(command)].apply(self._working_set, command, turn)
+            answers.append(decided.answer)
+            for at, event in enumerate(decided.events, turn.at):
+                entries.append((self._next_seq + len(entries), at, kind_of(event), encode(event)))
+                last_at = at
+        await self._commit(entries, last_at)
+        return answers
+
+    async def _load(self, commands: list[Command], now: Micros) -> None:
+        incomplete = commands
+        while incomplete:
+            incomplete = [
+                command
+                for command in incomplete
+                if not self._appliers[type(command)].want(self._working_set, command, now)
+            ]
+            loaded = await self._working_set.load(self._connection)
+            assert loaded or not incomplete, "a command that wants nothing more is complete"
+
+    async def _commit(self, entries: list[tuple[int, int, str, bytes]], last_at: int) -> None:
+        connection = self._connection
+        next_seq = self._next_seq + len(entries)
+        await connection.execute("BEGIN")
+        wrote = await self._working_set.flush(connection)
+        if not (wrote or entries):
+            await connection.execute("ROLLBACK")
+            self._working_set.settle()
+            return
+        await connection.copy_records_to_table("event", records=entries, columns=("seq", "at", "kind", "body"))
+        written_to = await connection.fetchval(_ADVANCE, next_seq, last_at, self._lead.epoch, self._next_seq)
+        if written_to is None:
+            await connection.execute("ROLLBACK")
+            raise Fenced("another leader has taken over; this one stops and commits nothing")
+        await connection.execute("COMMIT")
+        if not await connection.fetchval(_FLUSHED, written_to):
+            raise NotDurable("a commit was not flushed; set synchronous_commit = on and restart")
+        self._next_seq, self._last_at = next_seq, last_at
+        self._working_set.settle()
+
+    async def _undo(self) -> None:
+        self._working_set.forget()
+        if self._connection.is_in_transaction():
+            await self._connection.execute("ROLLBACK")
+
+    def _abandon(self, batch: deque[_Waiting] | list[_Waiting]) -> None:
+        """Nobody knows whether these were done; the callers are told to ask again with the same key."""
+        self._working_set.forget()
+        for waiting in batch:
+            _resolve(waiting, Refusal(Reason.answer_is_not_known_yet))
+
+
+def _resolve(waiting: _Waiting, answer: Answer) -> None:
+    if not waiting.answer.done():
+        waiting.answer.set_result(answer)
+
+
+# The position is read in the last statement before COMMIT, so the commit record lies behind it: a flush position
+# beyond it proves that the commit itself reached the disk.
+_ADVANCE = """
+UPDATE line_head SET next_seq = $1, last_at = $2 WHERE sole AND epoch = $3 AND next_seq = $4
+RETURNING pg_current_wal_insert_lsn()::text
+"""
+_FLUSHED = "SELECT pg_current_wal_flush_lsn() > $1::text::pg_lsn"

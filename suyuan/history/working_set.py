@@ -1,0 +1,220 @@
+"""The working set: the rows that the line decides over, loaded before a batch and written after it, set by set.
+
+A `Shelf` holds the rows of one table. A command first says which rows it *wants*; the shelf loads them for the whole
+batch in one query; appliers then `get`, `add`, `change` and `drop` rows in memory, in order; `flush` writes what
+changed, one COPY and one UPDATE a table. Because the line is the only writer, a row that was loaded stays true until
+the line changes it, so shelves keep the rows they used last.
+
+Invariants: a row is only read after it was wanted and loaded (else `RowWasNotWanted`), so deciding never waits for the
+database; `flush` writes inside the line's transaction; after a failed commit `forget` drops every row, and so nothing
+that was not committed is left in memory.
+
+A row is a msgspec Struct whose fields are the table's columns in order, the first being its key. Rows that change are
+mutable and owned by the shelf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+Key = str | int | bytes
+
+SHELF_ROWS_MAX = 100_000
+
+_SQL_TYPES = {"str": "text", "int": "bigint", "bytes": "bytea", "bool": "boolean"}
+
+
+class RowWasNotWanted(Exception):
+    """Raised when an applier reads a row that its command did not want; a mistake in the applier."""
+
+
+class Connection(Protocol):
+    """What a shelf needs of the line's database connection (asyncpg's)."""
+
+    async def fetch(self, query: str, *arguments: object) -> Sequence[Sequence[object]]: ...
+    async def execute(self, query: str, *arguments: object) -> object: ...
+    async def copy_records_to_table(
+        self, table: str, *, columns: Sequence[str], records: Iterable[Sequence[object]]
+    ) -> object: ...
+
+
+class Shelf(Generic[Row]):
+    """The rows of one table that are in memory. `changing` names the columns that an UPDATE writes."""
+
+    def __init__(
+        self, table: str, row: type[Row], *, changing: Sequence[str] = (), rows_max: int = SHELF_ROWS_MAX
+    ) -> None:
+        self.table = table
+        self._row = row
+        self._columns = row.__struct_fields__
+        self._key_column = self._columns[0]
+        self._rows_max = rows_max
+        self._rows: dict[Key, Row] = {}
+        self._absent: set[Key] = set()
+        self._wanted: set[Key] = set()
+        self._added: dict[Key, Row] = {}
+        self._changed: dict[Key, Row] = {}
+        self._dropped: set[Key] = set()
+        self._load_sql = self._select_sql()
+        self._changing = [self._columns.index(name) for name in (self._key_column, *changing)]
+        self._update_sql = self._bulk_update_sql(changing) if changing else ""
+        self._delete_sql = f"DELETE FROM {table} WHERE {self._key_column} = ANY($1)"
+
+    # --- before the batch ---
+
+    def want(self, key: Key) -> None:
+        """Asks for a row to be in memory before the batch is decided."""
+        if key not in self._rows and key not in self._absent:
+            self._wanted.add(key)
+
+    async def load(self, connection: Connection) -> bool:
+        """Loads what was wanted. Returns whether there was anything to load."""
+        if not self._wanted:
+            return False
+        wanted, self._wanted = self._wanted, set()
+        self._absent |= wanted
+        for values in await connection.fetch(self._load_sql, list(wanted)):
+            self._keep(self._row(*values))
+        return True
+
+    # --- deciding ---
+
+    def get(self, key: Key) -> Row | None:
+        """The row, or None where the table has none."""
+        row = self._rows.get(key)
+        if row is None and key not in self._absent:
+            raise RowWasNotWanted(f"{self.table} was read at a key that the command did not want")
+        return row
+
+    def peek(self, key: Key) -> Row | None:
+        """The row if it is in memory; for saying what else is wanted once it is."""
+        return self._rows.get(key)
+
+    def is_absent(self, key: Key) -> bool:
+        """Whether the row is known not to exist."""
+        return key in self._absent
+
+    def add(self, row: Row) -> None:
+        """Puts a new row on the shelf; it must not exist."""
+        key = getattr(row, self._key_column)
+        assert key not in self._rows, f"{self.table} has this row already"
+        self._rows[key] = self._added[key] = row
+        self._absent.discard(key)
+
+    def change(self, row: Row) -> None:
+        """Marks a row as changed; all its `changing` columns are written."""
+        key = getattr(row, self._key_column)
+        if key not in self._added:
+            self._changed[key] = row
+
+    def drop(self, row: Row) -> None:
+        """Deletes a row."""
+        key = getattr(row, self._key_column)
+        self._rows.pop(key, None)
+        self._changed.pop(key, None)
+        self._absent.add(key)
+        if self._added.pop(key, None) is None:
+            self._dropped.add(key)
+
+    # --- after the batch ---
+
+    async def flush(self, connection: Connection) -> None:
+        """Writes what was dropped, changed and added, in this order, inside the caller's transaction."""
+        if self._dropped:
+            await connection.execute(self._delete_sql, list(self._dropped))
+        if self._changed:
+            rows = [msgspec.structs.astuple(row) for row in self._changed.values()]
+            columns = [[row[at] for row in rows] for at in self._changing]
+            await connection.execute(self._update_sql, *columns)
+        if self._added:
+            records = [msgspec.structs.astuple(row) for row in self._added.values()]
+            await connection.copy_records_to_table(self.table, columns=self._columns, records=records)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self._added or self._changed or self._dropped)
+
+    def settle(self) -> None:
+        """After the commit: what was written is now simply known, and old rows make room."""
+        self._added.clear()
+        self._changed.clear()
+        self._dropped.clear()
+        self._absent.clear()
+        self._make_room()
+
+    def forget(self) -> None:
+        """After a failed commit: drops every row, since some of them never came to be."""
+        self.settle()
+        self._rows.clear()
+        self._wanted.clear()
+
+    def _keep(self, row: Row) -> None:
+        key = getattr(row, self._key_column)
+        self._rows[key] = row
+        self._absent.discard(key)
+
+    def _make_room(self) -> None:
+        """Forgets the rows that came first. Coming first is cheaper to know than being used last, and as good here."""
+        excess = len(self._rows) - self._rows_max
+        if excess > 0:
+            for key in list(self._rows)[: excess + self._rows_max // 8]:
+                del self._rows[key]
+
+    def _select_sql(self) -> str:
+        return f"SELECT {', '.join(self._columns)} FROM {self.table} WHERE {self._key_column} = ANY($1)"
+
+    def _bulk_update_sql(self, changing: Sequence[str]) -> str:
+        types = [_sql_type(self._row, name) for name in (self._key_column, *changing)]
+        assignments = ", ".join(f"{name} = new.{name}" for name in changing)
+        arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(types, 1))
+        names = ", ".join((self._key_column, *changing))
+        return (
+            f"UPDATE {self.table} SET {assignments} FROM unnest({arrays}) AS new ({names})"
+            f" WHERE {self.table}.{self._key_column} = new.{self._key_column}"
+        )
+
+
+class Journal(Generic[Row]):
+    """Rows of a table that are only ever appended and never read back by the line."""
+
+    def __init__(self, table: str, row: type[Row]) -> None:
+        self.table = table
+        self._columns = row.__struct_fields__
+        self._rows: list[Row] = []
+
+    def append(self, row: Row) -> None:
+        """Adds a row behind the others."""
+        self._rows.append(row)
+
+    async def load(self, connection: Connection) -> bool:
+        """A journal is never read."""
+        return False
+
+    async def flush(self, connection: Connection) -> None:
+        """Writes the new rows, in order."""
+        if self._rows:
+            records = [msgspec.structs.astuple(row) for row in self._rows]
+            await connection.copy_records_to_table(self.table, columns=self._columns, records=records)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self._rows
+
+    def settle(self) -> None:
+        """After the commit."""
+        self._rows.clear()
+
+    def forget(self) -> None:
+        """After a failed commit."""
+        self._rows.clear()
+
+
+def _sql_type(row: type[msgspec.Struct], column: str) -> str:
+    annotation = str(row.__annotations__[column]).removesuffix(" | None")
+    return _SQL_TYPES[annotation]

@@ -1,0 +1,276 @@
+"""The books: accounts with four counters, and transfers that never change.
+
+A transfer moves `fen` (or units of coupon or points) from `payer` to `payee` within one ledger. It is *posted* at
+once, or *pending* and then resolved once by a `post`, `void` or `expire` that names it. This module owns the tables
+`account` and `transfer`, and the view `value_flow`, which it publishes for tracing.
+
+Invariants, each repeated by a CHECK or UNIQUE in the database:
+1. Within each ledger debits equal credits, posted and pending apart, because every transfer adds to both sides.
+2. An account bound by `credit` never spends more than it received plus its allowance, and never promises more than
+   it was promised. One bound by `debit` is never repaid more than it owes. Operators' and the world's accounts are
+   bound by nothing.
+3. A pending transfer is resolved at most once, for its full amount.
+4. Each posted transfer between value accounts carries `out_pos`, what the payer had paid out before it, and
+   `in_pos`, what the payee had received before it; both are the posted counters, so first-in-first-out tracing is
+   interval arithmetic.
+
+Keys read `<ledger>/<kind>/<whose>`, for example `money/seller/slr_…` or `limit/seller/slr_…/day/2026-11-22`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from suyuan.base.money import is_amount
+from suyuan.history.line import Turn
+from suyuan.history.working_set import Connection, Journal, Shelf
+
+Bound = Literal["credit", "debit", "none"]
+Resolution = Literal["post", "void", "expire"]
+
+COUNTERS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
+
+
+class OutOfBounds(Exception):
+    """Raised when a transfer would break an account's bound: who posts must have checked before."""
+
+
+class ResolvedTwice(Exception):
+    """Raised when a pending transfer that is posted, voided or expired already is to be resolved again."""
+
+
+class Account(msgspec.Struct, gc=False):
+    """One account. The shelf owns it; only `Books` changes its counters."""
+
+    key: str
+    id: int
+    ledger: str
+    bound: str
+    allowance_fen: int
+    debits_pending: int
+    debits_posted: int
+    credits_pending: int
+    credits_posted: int
+    released_at: int  # Every hold on it that expired up to here has been released.
+
+    @property
+    def is_within_bounds(self) -> bool:
+        if self.bound == "credit":
+            received = self.credits_posted + self.allowance_fen
+            return (
+                self.debits_posted <= received
+                and self.debits_pending + self.debits_posted <= self.credits_pending + received
+            )
+        return self.bound == "none" or self.credits_pending + self.credits_posted <= self.debits_posted
+
+
+class Transfer(msgspec.Struct, frozen=True, gc=False):
+    """One row of the journal."""
+
+    id: int
+    seq: int
+    at: int
+    ledger: str
+    state: str
+    kind: str
+    payer: int
+    payee: int
+    fen: int
+    resolves: int | None
+    expires_at: int | None
+    out_pos: int | None
+    in_pos: int | None
+
+
+class Booked(msgspec.Struct, gc=False):
+    """A transfer as it is read back to be resolved or reversed, with the keys of its accounts."""
+
+    id: int
+    state: str
+    kind: str
+    payer: str
+    payee: str
+    fen: int
+    resolved: bool
+
+
+class Books:
+    """The accounts in memory, and the transfers on their way into the journal."""
+
+    def __init__(self) -> None:
+        self.accounts = Shelf("account", Account, changing=("allowance_fen", *COUNTERS, "released_at"))
+        self.journal = Journal("transfer", Transfer)
+        self._next_account = 0
+        self._next_transfer = 0
+        self._knows_its_place = False
+        self._wanted: set[tuple[int, int]] = set()
+        self._booked: dict[tuple[int, int], list[Booked]] = {}
+
+    # --- before the batch ---
+
+    def want(self, key: str) -> None:
+        """Asks for an account to be in memory."""
+        self.accounts.want(key)
+
+    def want_group(self, first: int, count: int) -> None:
+        """Asks for the transfers of one group, and then for their accounts."""
+        group = self._booked.get((first, count))
+        if group is None:
+            self._wanted.add((first, count))
+            return
+        for booked in group:
+            self.accounts.want(booked.payer)
+            self.accounts.want(booked.payee)
+
+    async def load(self, connection: Connection) -> bool:
+        """Loads what was wanted, and at first where the numbering stands."""
+        if not self._knows_its_place:
+            (row,) = await connection.fetch(_NEXT_NUMBERS)
+            self._next_account, self._next_transfer = _whole(row[0]), _whole(row[1])
+            self._knows_its_place = True
+        return await self.accounts.load(connection) | await self._load_groups(connection)
+
+    # --- deciding ---
+
+    @property
+    def next_transfer(self) -> int:
+        """The number that the next transfer will have."""
+        return self._next_transfer
+
+    def account(self, key: str, *, ledger: str, bound: Bound = "credit", allowance_fen: int = 0) -> Account:
+        """The account of this key, opened now where there is none."""
+        account = self.accounts.get(key)
+        if account is None:
+            account = Account(key, self._next_account, ledger, bound, allowance_fen, 0, 0, 0, 0, 0)
+            self._next_account += 1
+            self.accounts.add(account)
+        return account
+
+    def group(self, first: int, count: int) -> list[Booked]:
+        """The transfers of one group, in order."""
+        return self._booked[first, count]
+
+    def post(self, turn: Turn, payer: Account, payee: Account, fen: int, *, kind: str) -> None:
+        """Moves value for good."""
+        self._enter(turn, "posted", payer, payee, fen, kind)
+
+    def pend(
+        self, turn: Turn, payer: Account, payee: Account, fen: int, *, kind: str, expires_at: int | None = None
+    ) -> None:
+        """Promises value. With `expires_at` it is our own hold, which ends by itself; without, it never does."""
+        self._enter(turn, "pending", payer, payee, fen, kind, expires_at=expires_at)
+
+    def resolve(self, turn: Turn, booked: Booked, resolution: Resolution) -> None:
+        """Ends a pending transfer: posts it, voids it, or lets an expired hold go."""
+        if booked.state != "pending" or booked.resolved:
+            raise ResolvedTwice("a pending transfer is resolved once; read the redemption's state")
+        booked.resolved = True
+        payer, payee = self._known(booked.payer), self._known(booked.payee)
+        self._enter(turn, resolution, payer, payee, booked.fen, booked.kind, resolves=booked.id)
+
+    def _enter(
+        self,
+        turn: Turn,
+        state: str,
+        payer: Account,
+        payee: Account,
+        fen: int,
+        kind: str,
+        *,
+        resolves: int | None = None,
+        expires_at: int | None = None,
+    ) -> None:
+        """Checks, counts and journals one transfer; on an error nothing has changed."""
+        assert is_amount(fen), "a transfer moves a whole, positive number within bounds"
+        assert payer.ledger == payee.ledger, "value does not change its kind on the way"
+        carries_position = payer.ledger != "limit" and state in ("posted", "post")
+        out_pos = payer.debits_posted if carries_position else None
+        in_pos = payee.credits_posted if carries_position else None
+        _count(payer, payee, fen, state)
+        if not (payer.is_within_bounds and payee.is_within_bounds):
+            _count(payer, payee, -fen, state)
+            raise OutOfBounds(f"a transfer of kind {kind} would break its account's bound")
+        self.journal.append(
+            Transfer(
+                self._next_transfer, turn.seq, turn.at, payer.ledger, state, kind, payer.id, payee.id, fen,
+                resolves, expires_at, out_pos, in_pos,
+            )
+        )  # fmt: skip
+        self._next_transfer += 1
+        self.accounts.change(payer)
+        self.accounts.change(payee)
+
+    def _known(self, key: str) -> Account:
+        account = self.accounts.get(key)
+        assert account is not None, "a booked transfer's accounts exist"
+        return account
+
+    # --- after the batch ---
+
+    async def flush(self, connection: Connection) -> None:
+        """Writes accounts, then transfers."""
+        await self.accounts.flush(connection)
+        await self.journal.flush(connection)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is nothing to write."""
+        return self.accounts.is_clean and self.journal.is_clean
+
+    def settle(self) -> None:
+        """After the commit."""
+        self.accounts.settle()
+        self.journal.settle()
+        self._booked.clear()
+
+    def forget(self) -> None:
+        """After a failed commit: also forgets the numbering, which ran ahead."""
+        self.accounts.forget()
+        self.journal.forget()
+        self._booked.clear()
+        self._wanted.clear()
+        self._knows_its_place = False
+
+    async def _load_groups(self, connection: Connection) -> bool:
+        if not self._wanted:
+            return False
+        wanted, self._wanted = list(self._wanted), set()
+        self._booked.update({group: [] for group in wanted})
+        firsts, counts = [first for first, _ in wanted], [count for _, count in wanted]
+        for first, count, *values in await connection.fetch(_GROUPS, firsts, counts):
+            self._booked[_whole(first), _whole(count)].append(Booked(*values))
+        return True
+
+
+def _count(payer: Account, payee: Account, fen: int, state: str) -> None:
+    """Moves the four counters as a transfer in this state does."""
+    if state in ("posted", "post"):
+        payer.debits_posted += fen
+        payee.credits_posted += fen
+    if state == "pending":
+        payer.debits_pending += fen
+        payee.credits_pending += fen
+    elif state != "posted":
+        payer.debits_pending -= fen
+        payee.credits_pending -= fen
+
+
+def _whole(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+_NEXT_NUMBERS = """
+SELECT (SELECT coalesce(max(id) + 1, 0) FROM account), (SELECT coalesce(max(id) + 1, 0) FROM transfer)
+"""
+_GROUPS = """
+SELECT wanted.first, wanted.count, t.id, t.state, t.kind, payer.key, payee.key, t.fen,
+       EXISTS (SELECT FROM transfer r WHERE r.resolves = t.id)
+FROM unnest($1::bigint[], $2::bigint[]) AS wanted (first, count)
+JOIN transfer t ON t.id >= wanted.first AND t.id < wanted.first + wanted.count
+JOIN account payer ON payer.id = t.payer
+JOIN account payee ON payee.id = t.payee
+ORDER BY t.id
+"""

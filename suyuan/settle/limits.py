@@ -1,0 +1,238 @@
+"""Limits are accounts: who redeems takes from every limit that concerns it, or from none.
+
+There is one account per subject, rule and window. Subjects are the seller, the person behind it (blind index), the
+device, the payee, the partner and the IP prefix, so that splitting one sum over accounts is caught by what they
+share. A take is a hold on the account, whose allowance is the cap; giving back voids the hold. In a `day` window the
+account is of one calendar day in Asia/Shanghai and holds end with it; in the rolling `24h` window there is a single
+account, and a hold on it expires by itself. The account's bound repeats the cap in the database.
+
+A step-up raises today's limit of the seller alone, once a day. The rolling cap has room for one raise, so that two
+raises around midnight do not add up.
+
+Invariants: what a subject takes within a window never exceeds its cap plus the raise; a refused redemption takes
+nothing; a rejected one gives everything back, once.
+
+A cap depends on the tier: 0 for whoever's device is newer than a day, 1 after verification, 2 by contract.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from suyuan.base.clock import DAY_S, plus
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.history.line import Turn
+from suyuan.history.working_set import SHELF_ROWS_MAX, Connection
+from suyuan.settle.ledger import Account, Booked, Books
+
+SPENT = "limit/spent"
+RAISED = "limit/raised"
+TAKE = "limit"
+RAISE = "raise"
+# A seller who comes back after a long time may have many expired holds; no single turn pays for all of them.
+RELEASES_PER_TAKE_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One limit: whose, over which window (`day` or `24h`), at most how much by tier."""
+
+    subject: str
+    window: str
+    cap_fen: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRules:
+    """All limits of a platform. Ceilings are facts of settle; no policy can loosen them."""
+
+    transaction_fen_max: tuple[int, int, int] = (500_00, 1_000_00, 5_000_00)
+    step_up_raise_fen: int = 5_000_00
+    rules: tuple[Rule, ...] = (
+        Rule("seller", "day", (500_00, 5_000_00, 20_000_00)),
+        Rule("seller", "24h", (500_00, 10_000_00, 25_000_00)),
+        Rule("identity", "day", (10_000_00, 10_000_00, 30_000_00)),
+        Rule("device", "day", (10_000_00, 10_000_00, 30_000_00)),
+        Rule("payee", "day", (10_000_00, 10_000_00, 30_000_00)),
+        Rule("ip_prefix", "day", (1_000_000_00, 1_000_000_00, 1_000_000_00)),
+        Rule("partner", "day", (100_000_000_00, 100_000_000_00, 100_000_000_00)),
+    )
+
+
+class Take(NamedTuple):
+    """What one rule asks of one redemption: the limit account, and the cap that counts today."""
+
+    rule: Rule
+    key: str
+    cap_fen: int
+
+
+class _Hold(NamedTuple):
+    transfer: int
+    expires_at: int
+    fen: int
+
+
+class Limits:
+    """Checks and takes, over the books' limit accounts."""
+
+    def __init__(self, books: Books, rules: LimitRules) -> None:
+        self._books = books
+        self.rules = rules
+        # The open holds of each rolling account, oldest first.
+        self._holds: dict[str, deque[_Hold]] = {}
+        self._wanted: set[str] = set()
+
+    # --- before the batch ---
+
+    def takes(self, subjects: Mapping[str, str], tier: int, day: str) -> list[Take]:
+        """Which limits a redemption meets. A subject that is absent, as a device may be, has no limit."""
+        return [
+            Take(rule, _key(rule, subjects[rule.subject], day), rule.cap_fen[tier])
+            for rule in self.rules.rules
+            if rule.subject in subjects
+        ]
+
+    def want(self, takes: Iterable[Take]) -> None:
+        """Asks for the accounts of these limits."""
+        self._books.want(SPENT)
+        for take in takes:
+            self._books.want(take.key)
+            if take.rule.window == "24h" and take.key not in self._holds:
+                self._wanted.add(take.key)
+
+    def want_raise(self, seller: str, day: str) -> None:
+        """Asks for the accounts that a step-up touches."""
+        self._books.want(RAISED)
+        for take in self._raisable(seller, day):
+            self._books.want(take.key)
+
+    async def load(self, connection: Connection) -> bool:
+        """Loads the open holds of rolling accounts that were not in memory."""
+        if not self._wanted:
+            return False
+        wanted, self._wanted = self._wanted, set()
+        self._holds.update({key: deque() for key in wanted})
+        for key, *hold in await connection.fetch(_HOLDS, list(wanted)):
+            self._holds[str(key)].append(_Hold(*hold))  # type: ignore[arg-type]  # The query names their types.
+        return True
+
+    # --- deciding ---
+
+    def check(self, takes: Sequence[Take], fen: int, *, tier: int, at: int) -> Refusal | None:
+        """Whether every limit has room. Changes nothing."""
+        if fen > self.rules.transaction_fen_max[tier]:
+            return Refusal(Reason.transaction_limit_is_reached, "seller")
+        for take in takes:
+            account = self._books.accounts.get(take.key)
+            room_fen = take.cap_fen if account is None else self._room_fen(take, account, at)
+            if fen > room_fen:
+                return self._refuse(take, account, fen - room_fen, tier)
+        return None
+
+    def take(self, turn: Turn, takes: Sequence[Take], fen: int) -> None:
+        """Takes from every limit; `check` has said that there is room."""
+        spent = self._books.account(SPENT, ledger="limit", bound="none")
+        for take in takes:
+            account = self._books.account(take.key, ledger="limit", allowance_fen=take.cap_fen)
+            expires_at = None
+            if take.rule.window == "24h":
+                expires_at = plus(turn.at, DAY_S)
+                self._release_expired(turn, account, spent)
+                self._holds[take.key].append(_Hold(self._books.next_transfer, expires_at, fen))
+            # The cap may have changed with the tier since the account was opened; `check` went by today's.
+            account.allowance_fen = max(take.cap_fen, account.allowance_fen)
+            self._books.pend(turn, account, spent, fen, kind=TAKE, expires_at=expires_at)
+
+    def give_back(self, turn: Turn, group: Iterable[Booked]) -> None:
+        """Returns what a redemption took and did not use."""
+        for taken in group:
+            if taken.kind == TAKE and not taken.resolved:
+                self._books.resolve(turn, taken, "void")
+                self._drop_hold(taken)
+
+    def raise_today(self, turn: Turn, seller: str, day: str) -> int | None:
+        """Raises today's limit of the seller, once. Returns by how much, None where it was raised before."""
+        source = self._books.account(RAISED, ledger="limit", bound="none")
+        accounts = [
+            self._books.account(take.key, ledger="limit", allowance_fen=take.cap_fen)
+            for take in self._raisable(seller, day)
+        ]
+        if any(_was_raised(account) for account in accounts):
+            return None
+        for account in accounts:
+            self._books.post(turn, source, account, self.rules.step_up_raise_fen, kind=RAISE)
+        return self.rules.step_up_raise_fen
+
+    def _drop_hold(self, taken: Booked) -> None:
+        holds = self._holds.get(taken.payer)
+        if holds is not None:
+            self._holds[taken.payer] = deque(hold for hold in holds if hold.transfer != taken.id)
+
+    def _raisable(self, seller: str, day: str) -> list[Take]:
+        takes = self.takes({"seller": seller}, 0, day)
+        return [take for take in takes if take.rule.window == "day"]
+
+    def _room_fen(self, take: Take, account: Account, at: int) -> int:
+        taken_fen = account.debits_pending + account.debits_posted
+        if take.rule.window == "24h":
+            taken_fen -= sum(hold.fen for hold in self._expired(take.key, at))
+        return take.cap_fen + account.credits_posted - taken_fen
+
+    def _expired(self, key: str, at: int) -> Iterable[_Hold]:
+        """The holds that have expired, oldest first, as many as one turn may release."""
+        for _, hold in zip(range(RELEASES_PER_TAKE_MAX), self._holds[key], strict=False):
+            if hold.expires_at > at:
+                return
+            yield hold
+
+    def _release_expired(self, turn: Turn, account: Account, spent: Account) -> None:
+        for hold in list(self._expired(account.key, turn.at)):
+            booked = Booked(hold.transfer, "pending", TAKE, account.key, spent.key, hold.fen, resolved=False)
+            self._books.resolve(turn, booked, "expire")
+            account.released_at = hold.expires_at
+            self._holds[account.key].popleft()
+
+    def _refuse(self, take: Take, account: Account | None, missing_fen: int, tier: int) -> Refusal:
+        subject, window = take.rule.subject, take.rule.window
+        if window == "24h":
+            return Refusal(Reason.rolling_limit_is_reached, subject)
+        raisable = subject == "seller" and tier > 0 and not (account and _was_raised(account))
+        if raisable and missing_fen <= self.rules.step_up_raise_fen:
+            return Refusal(Reason.step_up_is_needed, subject)
+        return Refusal(Reason.daily_limit_is_reached, subject)
+
+    # --- after the batch ---
+
+    def settle(self) -> None:
+        """After the commit: makes room."""
+        for key in list(self._holds)[: max(0, len(self._holds) - SHELF_ROWS_MAX)]:
+            del self._holds[key]
+
+    def forget(self) -> None:
+        """After a failed commit."""
+        self._holds.clear()
+        self._wanted.clear()
+
+
+def _key(rule: Rule, subject: str, day: str) -> str:
+    window = f"day/{day}" if rule.window == "day" else rule.window
+    return f"limit/{rule.subject}/{subject}/{window}"
+
+
+def _was_raised(account: Account) -> bool:
+    """Nothing but a raise is ever credited to a limit account for good."""
+    return account.credits_posted > 0
+
+
+# Holds up to `released_at` were all released; those that were voided since are left out one by one.
+_HOLDS = """
+SELECT a.key, t.id, t.expires_at, t.fen
+FROM account a JOIN transfer t ON t.payer = a.id
+WHERE a.key = ANY($1) AND t.expires_at > a.released_at
+  AND NOT EXISTS (SELECT FROM transfer r WHERE r.resolves = t.id)
+ORDER BY t.expires_at, t.id
+"""

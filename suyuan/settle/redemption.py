@@ -1,0 +1,237 @@
+"""A redemption from the claim to the voucher, and the outbox that says what is still to be done for it.
+
+Owns the tables `redemption` and `outbox`. The states, by the disposition of the contract (`payout.Stage` in capitals):
+
+    consume_then_pay   pending CONSUME ──▶ consumed PAY ──▶ paid
+    hold_then_sell     pending PROVE ──▶ proven PAY ──▶ held HELD ──▶ selling CONSUME ──▶ paid
+    at any time        rejected (the operator will not), payout_refused (the channel will not),
+                       reversed (the operator took back what was paid for: the seller's debt)
+
+Invariants: `face = paid + fee + rounding`; a redemption that has a question to ask has exactly one outbox row, which
+goes only with a definite answer of the world; an unknown answer moves nothing but the time of asking again.
+
+How 100.00 at 10 : 8 is booked, in this order; what is promised together is withdrawn together:
+
+    money/operator/cmcc ──100.00──▶ money/card/… ──80.00──▶ money/seller/… ──80.00──▶ money/payee/…
+                                        └──20.00──▶ money/fee
+
+A held card is paid for from `money/stock` before it brings anything, and pays the stock back when it is sold on.
+Where the contract pays coupons or points, value leaves the ledger of money for an exchange account, and as many
+units come from the exchange account of the other ledger. What a seller owes is paid off first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from suyuan.base.money import Split
+from suyuan.history.line import Turn
+from suyuan.history.working_set import Shelf
+from suyuan.settle.ledger import Account, Booked, Books, Resolution
+from suyuan.settle.payout import Disposition, Stage
+
+PENDING, CONSUMED, PROVEN, PAID, HELD, SELLING = "pending", "consumed", "proven", "paid", "held", "selling"
+REJECTED, PAYOUT_REFUSED, REVERSED = "rejected", "payout_refused", "reversed"
+
+MONEY = "money"
+FEE = "money/fee"
+ROUNDING = "money/rounding"
+STOCK = "money/stock"
+
+
+class Redemption(msgspec.Struct, gc=False):
+    """The state of one redemption."""
+
+    id: str
+    seq: int
+    partner: str
+    agent: str | None
+    contract: str
+    seller: str
+    source: str
+    card: str
+    operator: str
+    face_fen: int
+    paid: int
+    fee_fen: int
+    rounding_fen: int
+    debt_fen: int
+    value_kind: str
+    channel: str
+    merchant_id: str
+    payee_index: str
+    sealed_payee: str
+    disposition: str
+    state: str
+    first_transfer: int
+    transfers: int
+    taken_at: int
+    changed_at: int
+    reference: str  # The channel's, once paid; else the provider's last word.
+
+
+class Due(msgspec.Struct, gc=False):
+    """Work that is promised: ask the world for this redemption, or tell a partner about it, not before `due_at`."""
+
+    id: str
+    kind: str
+    redemption: str
+    due_at: int
+    attempts: int
+    body: bytes
+
+
+class Redemptions:
+    """The redemptions and the outbox rows of a batch."""
+
+    def __init__(self) -> None:
+        self.shelf = Shelf("redemption", Redemption, changing=("state", "changed_at", "reference"), rows_max=20_000)
+        self.outbox = Shelf("outbox", Due, changing=("due_at", "attempts"), rows_max=20_000)
+
+    def move(self, redemption: Redemption, state: str, reference: str, *, at: int) -> None:
+        """Records the next state."""
+        redemption.state, redemption.reference, redemption.changed_at = state, reference, at
+        self.shelf.change(redemption)
+
+
+PUBLIC_STATES = {PENDING: PENDING, CONSUMED: PENDING, PROVEN: PENDING, HELD: PAID, SELLING: PAID}
+"""What a seller is told: whether the money came; how the platform fares with the card is its own affair."""
+
+_STAGES = {
+    (PENDING, Disposition.CONSUME_THEN_PAY): Stage.CONSUME,
+    (CONSUMED, Disposition.CONSUME_THEN_PAY): Stage.PAY,
+    (PENDING, Disposition.HOLD_THEN_SELL): Stage.PROVE,
+    (PROVEN, Disposition.HOLD_THEN_SELL): Stage.PAY,
+    (HELD, Disposition.HOLD_THEN_SELL): Stage.HELD,
+    (SELLING, Disposition.HOLD_THEN_SELL): Stage.CONSUME,
+}
+
+
+def stage_of(redemption: Redemption) -> Stage:
+    """What has to happen next."""
+    return _STAGES.get((redemption.state, Disposition(redemption.disposition)), Stage.DONE)
+
+
+class Parts(NamedTuple):
+    """What the booking of a redemption needs to know."""
+
+    operator: str
+    card: str
+    seller: str
+    payee_index: str
+    split: Split
+    face_fen: int
+    debt_fen: int
+    value_kind: str
+    disposition: str
+
+
+def account_keys(operator: str, card: str, seller: str, payee_index: str, value_kind: str) -> list[str]:
+    """Every value account that a redemption may touch; an applier wants them all."""
+    keys = [
+        operator_key(operator), f"money/card/{card}", FEE, ROUNDING, STOCK, debt_key(seller),
+        f"{value_kind}/seller/{seller}", f"{value_kind}/payee/{payee_index}",
+    ]  # fmt: skip
+    if value_kind != MONEY:
+        keys += [f"money/exchange/{value_kind}", f"{value_kind}/exchange"]
+    return keys
+
+
+def operator_key(operator: str) -> str:
+    """The account from which an operator's cards draw their face value."""
+    return f"money/operator/{operator}"
+
+
+def debt_key(seller: str) -> str:
+    """The account of what a seller owes."""
+    return f"money/debt/{seller}"
+
+
+def debt_of(books: Books, seller: str) -> int:
+    """What the seller owes, in fen, less what is on its way to being repaid."""
+    account = books.accounts.get(debt_key(seller))
+    if account is None:
+        return 0
+    return account.debits_posted - account.credits_posted - account.credits_pending
+
+
+def pend(books: Books, turn: Turn, parts: Parts) -> None:
+    """Promises the whole way of the value, from the operator to the payee."""
+    split = parts.split
+    operator = books.account(operator_key(parts.operator), ledger=MONEY, bound="none")
+    card = books.account(f"money/card/{parts.card}", ledger=MONEY)
+    books.pend(turn, operator, card, parts.face_fen, kind="face")
+    if split.fee:
+        books.pend(turn, card, books.account(FEE, ledger=MONEY), split.fee, kind="fee")
+    if split.rounding:
+        books.pend(turn, card, books.account(ROUNDING, ledger=MONEY), split.rounding, kind="rounding")
+    source = card if parts.disposition == Disposition.CONSUME_THEN_PAY else _pend_to_stock(books, turn, card, split)
+    seller = _pend_to_seller(books, turn, parts, source)
+    if parts.debt_fen:
+        debt = books.account(debt_key(parts.seller), ledger=MONEY, bound="debit")
+        books.pend(turn, seller, debt, parts.debt_fen, kind="debt")
+    if split.paid > parts.debt_fen:
+        payee = books.account(f"{parts.value_kind}/payee/{parts.payee_index}", ledger=parts.value_kind)
+        books.pend(turn, seller, payee, split.paid - parts.debt_fen, kind="payout")
+
+
+def _pend_to_stock(books: Books, turn: Turn, card: Account, split: Split) -> Account:
+    stock = books.account(STOCK, ledger=MONEY, bound="none")
+    books.pend(turn, card, stock, split.paid, kind="stock")
+    return stock
+
+
+def _pend_to_seller(books: Books, turn: Turn, parts: Parts, source: Account) -> Account:
+    kind, paid = parts.value_kind, parts.split.paid
+    seller = books.account(f"{kind}/seller/{parts.seller}", ledger=kind)
+    if kind == MONEY:
+        books.pend(turn, source, seller, paid, kind="value")
+        return seller
+    books.pend(turn, source, books.account(f"money/exchange/{kind}", ledger=MONEY), paid, kind="exchange")
+    books.pend(turn, books.account(f"{kind}/exchange", ledger=kind, bound="none"), seller, paid, kind="value")
+    return seller
+
+
+def post_consumed(books: Books, turn: Turn, group: Sequence[Booked], disposition: str) -> None:
+    """The operator consumed the source."""
+    _resolve(books, turn, group, _POSTED_WHEN_CONSUMED[disposition], "post")
+
+
+def post_paid(books: Books, turn: Turn, group: Sequence[Booked], disposition: str) -> None:
+    """The channel paid."""
+    _resolve(books, turn, group, _POSTED_WHEN_PAID[disposition], "post")
+
+
+def void_rest(books: Books, turn: Turn, group: Sequence[Booked]) -> None:
+    """Withdraws every promise that still stands, the last one first."""
+    _resolve(books, turn, group[::-1], _VALUE, "void")
+
+
+def book_debt(books: Books, turn: Turn, redemption: Redemption, *, owes: Account) -> None:
+    """The operator took back a card that was paid for: whoever `owes` gives back what was paid, we fee and rounding."""
+    operator = books.account(operator_key(redemption.operator), ledger=MONEY, bound="none")
+    books.post(turn, owes, operator, redemption.paid, kind="debt")
+    if redemption.fee_fen:
+        books.post(turn, books.account(FEE, ledger=MONEY), operator, redemption.fee_fen, kind="fee")
+    if redemption.rounding_fen:
+        books.post(turn, books.account(ROUNDING, ledger=MONEY), operator, redemption.rounding_fen, kind="rounding")
+
+
+_VALUE = frozenset({"face", "fee", "rounding", "stock", "exchange", "value", "debt", "payout"})
+_POSTED_WHEN_CONSUMED = {
+    Disposition.CONSUME_THEN_PAY: _VALUE - {"payout"},
+    Disposition.HOLD_THEN_SELL: frozenset({"face", "fee", "rounding", "stock"}),
+}
+_POSTED_WHEN_PAID = {
+    Disposition.CONSUME_THEN_PAY: frozenset({"payout"}),
+    Disposition.HOLD_THEN_SELL: frozenset({"exchange", "value", "debt", "payout"}),
+}
+
+
+def _resolve(books: Books, turn: Turn, group: Sequence[Booked], kinds: frozenset[str], how: Resolution) -> None:
+    for booked in group:
+        if booked.kind in kinds and booked.state == "pending" and not booked.resolved:
+            books.resolve(turn, booked, how)
