@@ -21,6 +21,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 Row = TypeVar("Row", bound=msgspec.Struct)
+Entry = TypeVar("Entry", bound=tuple[object, ...])
 Key = str | int | bytes
 
 SHELF_ROWS_MAX = 100_000
@@ -105,9 +106,8 @@ class Shelf(Generic[Row]):
         self._rows[key] = self._added[key] = row
         self._absent.discard(key)
 
-    def change(self, row: Row) -> None:
+    def change(self, key: Key, row: Row) -> None:
         """Marks a row as changed; all its `changing` columns are written."""
-        key = getattr(row, self._key_column)
         if key not in self._added:
             self._changed[key] = row
 
@@ -179,17 +179,14 @@ class Shelf(Generic[Row]):
         )
 
 
-class Journal(Generic[Row]):
-    """Rows of a table that are only ever appended and never read back by the line."""
+class Journal(Generic[Entry]):
+    """Rows of a table, as tuples, that are only ever appended and never read back by the line."""
 
-    def __init__(self, table: str, row: type[Row]) -> None:
+    def __init__(self, table: str, columns: Sequence[str]) -> None:
         self.table = table
-        self._columns = row.__struct_fields__
-        self._rows: list[Row] = []
-
-    def append(self, row: Row) -> None:
-        """Adds a row behind the others."""
-        self._rows.append(row)
+        self._columns = columns
+        self._rows: list[Entry] = []
+        self.append = self._rows.append
 
     async def load(self, connection: Connection) -> bool:
         """A journal is never read."""
@@ -198,8 +195,7 @@ class Journal(Generic[Row]):
     async def flush(self, connection: Connection) -> None:
         """Writes the new rows, in order."""
         if self._rows:
-            records = [msgspec.structs.astuple(row) for row in self._rows]
-            await connection.copy_records_to_table(self.table, columns=self._columns, records=records)
+            await connection.copy_records_to_table(self.table, columns=self._columns, records=self._rows)
 
     @property
     def is_clean(self) -> bool:

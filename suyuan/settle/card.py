@@ -121,11 +121,11 @@ class Cards:
         assert known.state == RELEASED, "a card that is held is not claimed again"
         for name in card.__struct_fields__:
             setattr(known, name, getattr(card, name))
-        self.shelf.change(known)
+        self.shelf.change(known.id, known)
 
     def move(self, card_id: str, state: str, *, at: int) -> None:
         """Records what became of a claimed card."""
         card = self.shelf.get(card_id)
         assert card is not None, "a redemption's card exists"
         card.state, card.at = state, at
-        self.shelf.change(card)
+        self.shelf.change(card.id, card)

@@ -19,7 +19,7 @@ Keys read `<ledger>/<kind>/<whose>`, for example `money/seller/slr_…` or `limi
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,8 @@ from suyuan.history.working_set import Connection, Journal, Shelf
 
 Bound = Literal["credit", "debit", "none"]
 Resolution = Literal["post", "void", "expire"]
+
+_FOR_GOOD = frozenset({"posted", "post"})
 
 COUNTERS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
 
@@ -55,18 +57,8 @@ class Account(msgspec.Struct, gc=False):
     credits_posted: int
     released_at: int  # Every hold on it that expired up to here has been released.
 
-    @property
-    def is_within_bounds(self) -> bool:
-        if self.bound == "credit":
-            received = self.credits_posted + self.allowance_fen
-            return (
-                self.debits_posted <= received
-                and self.debits_pending + self.debits_posted <= self.credits_pending + received
-            )
-        return self.bound == "none" or self.credits_pending + self.credits_posted <= self.debits_posted
 
-
-class Transfer(msgspec.Struct, frozen=True, gc=False):
+class Transfer(NamedTuple):
     """One row of the journal."""
 
     id: int
@@ -101,7 +93,7 @@ class Books:
 
     def __init__(self) -> None:
         self.accounts = Shelf("account", Account, changing=("allowance_fen", *COUNTERS, "released_at"))
-        self.journal = Journal("transfer", Transfer)
+        self.journal = Journal[Transfer]("transfer", Transfer._fields)
         self._next_account = 0
         self._next_transfer = 0
         self._knows_its_place = False
@@ -154,13 +146,13 @@ class Books:
 
     def post(self, turn: Turn, payer: Account, payee: Account, fen: int, *, kind: str) -> None:
         """Moves value for good."""
-        self._enter(turn, "posted", payer, payee, fen, kind)
+        self._enter(turn, "posted", payer, payee, fen, kind=kind)
 
     def pend(
         self, turn: Turn, payer: Account, payee: Account, fen: int, *, kind: str, expires_at: int | None = None
     ) -> None:
         """Promises value. With `expires_at` it is our own hold, which ends by itself; without, it never does."""
-        self._enter(turn, "pending", payer, payee, fen, kind, expires_at=expires_at)
+        self._enter(turn, "pending", payer, payee, fen, kind=kind, expires_at=expires_at)
 
     def resolve(self, turn: Turn, booked: Booked, resolution: Resolution) -> None:
         """Ends a pending transfer: posts it, voids it, or lets an expired hold go."""
@@ -168,7 +160,7 @@ class Books:
             raise ResolvedTwice("a pending transfer is resolved once; read the redemption's state")
         booked.resolved = True
         payer, payee = self._known(booked.payer), self._known(booked.payee)
-        self._enter(turn, resolution, payer, payee, booked.fen, booked.kind, resolves=booked.id)
+        self._enter(turn, resolution, payer, payee, booked.fen, kind=booked.kind, resolves=booked.id)
 
     def _enter(
         self,
@@ -177,30 +169,32 @@ class Books:
         payer: Account,
         payee: Account,
         fen: int,
-        kind: str,
         *,
+        kind: str,
         resolves: int | None = None,
         expires_at: int | None = None,
     ) -> None:
         """Checks, counts and journals one transfer; on an error nothing has changed."""
+        ledger = payer.ledger
         assert is_amount(fen), "a transfer moves a whole, positive number within bounds"
-        assert payer.ledger == payee.ledger, "value does not change its kind on the way"
-        carries_position = payer.ledger != "limit" and state in ("posted", "post")
-        out_pos = payer.debits_posted if carries_position else None
-        in_pos = payee.credits_posted if carries_position else None
+        assert ledger == payee.ledger, "value does not change its kind on the way"
+        out_pos = in_pos = None
+        if state in _FOR_GOOD and ledger != "limit":
+            out_pos, in_pos = payer.debits_posted, payee.credits_posted
         _count(payer, payee, fen, state)
-        if not (payer.is_within_bounds and payee.is_within_bounds):
+        if not (_is_within_bounds(payer) and _is_within_bounds(payee)):
             _count(payer, payee, -fen, state)
             raise OutOfBounds(f"a transfer of kind {kind} would break its account's bound")
+        number = self._next_transfer
+        self._next_transfer = number + 1
         self.journal.append(
             Transfer(
-                self._next_transfer, turn.seq, turn.at, payer.ledger, state, kind, payer.id, payee.id, fen,
-                resolves, expires_at, out_pos, in_pos,
+                number, turn.seq, turn.at, ledger, state, kind, payer.id, payee.id, fen, resolves, expires_at, out_pos,
+                in_pos,
             )
         )  # fmt: skip
-        self._next_transfer += 1
-        self.accounts.change(payer)
-        self.accounts.change(payee)
+        self.accounts.change(payer.key, payer)
+        self.accounts.change(payee.key, payee)
 
     def _known(self, key: str) -> Account:
         account = self.accounts.get(key)
@@ -244,9 +238,19 @@ class Books:
         return True
 
 
+def _is_within_bounds(account: Account) -> bool:
+    """The account's bound; the same three constraints stand in the database."""
+    if account.bound == "none":
+        return True
+    if account.bound == "debit":
+        return account.credits_pending + account.credits_posted <= account.debits_posted
+    received = account.credits_posted + account.allowance_fen - account.debits_posted
+    return received >= 0 and account.debits_pending <= account.credits_pending + received
+
+
 def _count(payer: Account, payee: Account, fen: int, state: str) -> None:
     """Moves the four counters as a transfer in this state does."""
-    if state in ("posted", "post"):
+    if state in _FOR_GOOD:
         payer.debits_posted += fen
         payee.credits_posted += fen
     if state == "pending":

@@ -94,7 +94,7 @@ class Redemptions:
     def move(self, redemption: Redemption, state: str, reference: str, *, at: int) -> None:
         """Records the next state."""
         redemption.state, redemption.reference, redemption.changed_at = state, reference, at
-        self.shelf.change(redemption)
+        self.shelf.change(redemption.id, redemption)
 
 
 PUBLIC_STATES = {PENDING: PENDING, CONSUMED: PENDING, PROVEN: PENDING, HELD: PAID, SELLING: PAID}
