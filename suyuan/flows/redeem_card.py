@@ -150,8 +150,12 @@ def _decide(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
     )
     if refusal is not None:
         return _refuse(command, parties, refusal)
+    # The limit legs belong to the group, so that whoever withdraws the promise finds what to give back.
+    first_transfer = shelves.books.next_transfer
     shelves.limits.take(turn, takes, command.face_fen)
-    return _take(shelves, command, parties, parts, turn)
+    redemption = _redemption(command, parties, parts, turn)
+    redemption.first_transfer = first_transfer
+    return _take(shelves, command, parties, redemption, turn)
 
 
 def _known(shelves: Shelves, command: TakeRedemption) -> _Parties | None:
@@ -266,12 +270,12 @@ def _refuse(command: TakeRedemption, parties: _Parties | None, refusal: Refusal)
     return Decided(refusal, (event,))
 
 
-def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, parts: Split, turn: Turn) -> Decided:
-    """Everything that taking changes: limits, card, books, redemption, outbox, history."""
+def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, redemption: Redemption, turn: Turn) -> Decided:
+    """Everything that taking changes beside the limits: card, books, redemption, outbox, history."""
     seller, contract = parties.seller, parties.contract
+    parts = Split(redemption.paid, redemption.fee_fen, redemption.rounding_fen)
     owed_fen = booking.debt_of(shelves.books, seller.id) if contract.value_kind == booking.MONEY else 0
     debt_fen = min(owed_fen, parts.paid)
-    first_transfer = shelves.books.next_transfer
     booking.pend(
         shelves.books, turn,
         Parts(
@@ -280,9 +284,8 @@ def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, parts: S
         ),
     )  # fmt: skip
     shelves.cards.claim(_card(command, turn.at))
-    redemption = _redemption(command, parties, parts, turn)
     redemption.debt_fen = debt_fen
-    redemption.first_transfer, redemption.transfers = first_transfer, shelves.books.next_transfer - first_transfer
+    redemption.transfers = shelves.books.next_transfer - redemption.first_transfer
     shelves.redemptions.shelf.add(redemption)
     due_at = plus(turn.at, contract.hold_s)
     shelves.redemptions.outbox.add(Due(command.redemption, "settle", command.redemption, due_at, 0, b""))

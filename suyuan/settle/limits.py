@@ -150,7 +150,8 @@ class Limits:
     def give_back(self, turn: Turn, group: Iterable[Booked]) -> None:
         """Returns what a redemption took and did not use."""
         for taken in group:
-            if taken.kind == TAKE and not taken.resolved:
+            # The group may hold other takes' expiries, which were released on the way; they are no holds.
+            if taken.kind == TAKE and taken.state == "pending" and not taken.resolved:
                 self._books.resolve(turn, taken, "void")
                 self._drop_hold(taken)
 
