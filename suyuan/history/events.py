@@ -162,6 +162,13 @@ class SourceConsumed(Fact, frozen=True, tag="source_consumed/1"):
     reference: Open[str]
 
 
+class SourceProven(Fact, frozen=True, tag="source_proven/1"):
+    """A held card is still good, by its secret or by the waiting alone; it will be paid for now."""
+
+    redemption: Open[str]
+    by: Open[str]
+
+
 class SourceRejected(Fact, frozen=True, tag="source_rejected/1"):
     """The operator will not spend it; pendings are voided, limits given back."""
 
@@ -191,6 +198,13 @@ class SourceReversed(Fact, frozen=True, tag="source_reversed/1"):
     redemption: Open[str]
     reference: Open[str]
     debt_fen: Open[int]
+
+
+class HeldCardSold(Fact, frozen=True, tag="held_card_sold/1"):
+    """A held card has found its buyer and is consumed now; its seller has long been paid."""
+
+    redemption: Open[str]
+    buyer: Open[str]
 
 
 class HoldsReleased(Fact, frozen=True, tag="holds_released/1"):
@@ -223,10 +237,12 @@ Event = (
     | RedemptionTaken
     | RedemptionRefused
     | SourceConsumed
+    | SourceProven
     | SourceRejected
     | PayoutPaid
     | PayoutRefused
     | SourceReversed
+    | HeldCardSold
     | HoldsReleased
     | StrangersCounted
 )
@@ -248,4 +264,5 @@ def encode(event: Fact) -> bytes:
 
 def decode(body: bytes) -> Event:
     """The event of its bytes. Raises `msgspec.DecodeError` for bytes that are none."""
-    return _decoder.decode(body)
+    event: Event = _decoder.decode(body)
+    return event

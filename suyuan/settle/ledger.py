@@ -106,15 +106,16 @@ class Books:
         """Asks for an account to be in memory."""
         self.accounts.want(key)
 
-    def want_group(self, first: int, count: int) -> None:
-        """Asks for the transfers of one group, and then for their accounts."""
+    def want_group(self, first: int, count: int) -> bool:
+        """Asks for the transfers of one group, and then for their accounts. Returns whether that was all."""
         group = self._booked.get((first, count))
         if group is None:
             self._wanted.add((first, count))
-            return
+            return False
         for booked in group:
             self.accounts.want(booked.payer)
             self.accounts.want(booked.payee)
+        return True
 
     async def load(self, connection: Connection) -> bool:
         """Loads what was wanted, and at first where the numbering stands."""
@@ -234,7 +235,7 @@ class Books:
         self._booked.update({group: [] for group in wanted})
         firsts, counts = [first for first, _ in wanted], [count for _, count in wanted]
         for first, count, *values in await connection.fetch(_GROUPS, firsts, counts):
-            self._booked[_whole(first), _whole(count)].append(Booked(*values))
+            self._booked[_whole(first), _whole(count)].append(Booked(*values))  # type: ignore[arg-type]  # The query names their types.
         return True
 
 

@@ -210,10 +210,11 @@ def void_rest(books: Books, turn: Turn, group: Sequence[Booked]) -> None:
     _resolve(books, turn, group[::-1], _VALUE, "void")
 
 
-def book_debt(books: Books, turn: Turn, redemption: Redemption, *, owes: Account) -> None:
-    """The operator took back a card that was paid for: whoever `owes` gives back what was paid, we fee and rounding."""
+def book_debt(books: Books, turn: Turn, redemption: Redemption) -> None:
+    """The operator took back a card that was paid for: the seller owes what was paid, we lose fee and rounding."""
     operator = books.account(operator_key(redemption.operator), ledger=MONEY, bound="none")
-    books.post(turn, owes, operator, redemption.paid, kind="debt")
+    debt = books.account(debt_key(redemption.seller), ledger=MONEY, bound="debit")
+    books.post(turn, debt, operator, redemption.paid, kind="debt")
     if redemption.fee_fen:
         books.post(turn, books.account(FEE, ledger=MONEY), operator, redemption.fee_fen, kind="fee")
     if redemption.rounding_fen:
@@ -221,11 +222,11 @@ def book_debt(books: Books, turn: Turn, redemption: Redemption, *, owes: Account
 
 
 _VALUE = frozenset({"face", "fee", "rounding", "stock", "exchange", "value", "debt", "payout"})
-_POSTED_WHEN_CONSUMED = {
+_POSTED_WHEN_CONSUMED: dict[str, frozenset[str]] = {
     Disposition.CONSUME_THEN_PAY: _VALUE - {"payout"},
     Disposition.HOLD_THEN_SELL: frozenset({"face", "fee", "rounding", "stock"}),
 }
-_POSTED_WHEN_PAID = {
+_POSTED_WHEN_PAID: dict[str, frozenset[str]] = {
     Disposition.CONSUME_THEN_PAY: frozenset({"payout"}),
     Disposition.HOLD_THEN_SELL: frozenset({"exchange", "value", "debt", "payout"}),
 }
