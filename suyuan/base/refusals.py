@@ -27,6 +27,7 @@ class Reason(StrEnum):
     route_is_unknown = "route_is_unknown"
     method_is_not_allowed = "method_is_not_allowed"
     body_is_too_large = "body_is_too_large"
+    body_came_too_slowly = "body_came_too_slowly"
     header_is_too_large = "header_is_too_large"
     header_is_doubled = "header_is_doubled"
     header_is_malformed = "header_is_malformed"
@@ -140,6 +141,8 @@ TEXTS: dict[Reason, Text] = {
         "此地址不接受这种方法，请使用 Allow 头列出的方法。"),
     Reason.body_is_too_large: Text(413, "The body is too large; send one redemption in at most 16 KiB.",
         "请求体过大，请每次只提交一笔兑换，不超过 16 KiB。"),
+    Reason.body_came_too_slowly: Text(408, "The body did not arrive in time; send the request again in one piece.",
+        "请求体未在限定时间内送达，请一次性重新发送。"),
     Reason.header_is_too_large: Text(431, "A header is too large; shorten it to at most 2 KiB.",
         "请求头过长，请缩短到 2 KiB 以内。"),
     Reason.header_is_doubled: Text(400, "A header stands twice and could be read two ways; send it once.",
