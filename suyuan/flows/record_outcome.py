@@ -46,7 +46,7 @@ CONSUME_SUFFIX, PAY_SUFFIX = "-c", "-p"
 
 
 class RecordOutcome(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Asks the line to keep a provider's verdict. `kind` is the record's name in `payout`, `word` its code or reason."""
+    """Asks the line to keep a provider's verdict. `kind` names the record of `payout`, `word` its code or reason."""
 
     redemption: str
     order_no: str
@@ -249,7 +249,7 @@ def _tell(shelves: Shelves, redemption: Redemption, turn: Turn) -> None:
     """Puts a message for the partner into the outbox, where it wants to be told. Selling on concerns no partner."""
     partner = shelves.register.partners.get(redemption.partner)
     state = booking.PUBLIC_STATES.get(redemption.state, redemption.state)
-    message_id = f"{redemption.id}.{state}"
+    message_id = f"{redemption.id}-{state}"
     resold = redemption.disposition == Disposition.HOLD_THEN_SELL and redemption.state == PAID
     if partner is None or not partner.webhook_url or resold:
         return

@@ -92,7 +92,12 @@ class Line(Generic[W]):
     """The single writer. `submit` from any task; `run` in one."""
 
     def __init__(
-        self, connection: asyncpg.Connection[Any], working_set: W, appliers: Mapping[type, Applier], lead: Lead, clock: Clock
+        self,
+        connection: asyncpg.Connection[Any],
+        working_set: W,
+        appliers: Mapping[type, Applier],
+        lead: Lead,
+        clock: Clock,
     ) -> None:
         self._connection = connection
         self._working_set = working_set

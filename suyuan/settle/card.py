@@ -73,7 +73,9 @@ def load_formats(day: str) -> Formats:
 def _format(form: Mapping[str, object]) -> CardFormat:
     faces_yuan = form["faces_yuan"]
     serial_digits, pin_digits = form["serial_digits"], form["pin_digits"]
-    assert isinstance(faces_yuan, list) and isinstance(serial_digits, int) and isinstance(pin_digits, int)
+    assert isinstance(faces_yuan, list)
+    assert isinstance(serial_digits, int)
+    assert isinstance(pin_digits, int)
     return CardFormat(serial_digits, pin_digits, frozenset(yuan * 100 for yuan in faces_yuan))
 
 

@@ -22,6 +22,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import psycopg
+from psycopg.rows import TupleRow
+
 from suyuan.base.clock import DAY_S, plus
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.history.line import Turn
@@ -103,6 +106,14 @@ class Limits:
             self._books.want(take.key)
             if take.rule.window == "24h" and take.key not in self._holds:
                 self._wanted.add(take.key)
+
+    def want_holds(self, keys: Iterable[str]) -> None:
+        """Asks for rolling accounts and their holds."""
+        self._books.want(SPENT)
+        for key in keys:
+            self._books.want(key)
+            if key not in self._holds:
+                self._wanted.add(key)
 
     def want_raise(self, seller: str, day: str) -> None:
         """Asks for the accounts that a step-up touches."""
@@ -190,12 +201,20 @@ class Limits:
                 return
             yield hold
 
-    def _release_expired(self, turn: Turn, account: Account, spent: Account) -> None:
-        for hold in list(self._expired(account.key, turn.at)):
+    def release(self, turn: Turn, keys: Iterable[str]) -> list[int]:
+        """Releases the expired holds of these accounts. Returns their amounts."""
+        spent = self._books.account(SPENT, ledger="limit", bound="none")
+        accounts = [account for key in keys if (account := self._books.accounts.get(key)) is not None]
+        return [fen for account in accounts for fen in self._release_expired(turn, account, spent)]
+
+    def _release_expired(self, turn: Turn, account: Account, spent: Account) -> list[int]:
+        expired = list(self._expired(account.key, turn.at))
+        for hold in expired:
             booked = Booked(hold.transfer, "pending", TAKE, account.key, spent.key, hold.fen, resolved=False)
             self._books.resolve(turn, booked, "expire")
             account.released_at = hold.expires_at
             self._holds[account.key].popleft()
+        return [hold.fen for hold in expired]
 
     def _refuse(self, take: Take, account: Account | None, missing_fen: int, tier: int) -> Refusal:
         subject, window = take.rule.subject, take.rule.window
@@ -229,6 +248,21 @@ def _was_raised(account: Account) -> bool:
     return account.credits_posted > 0
 
 
+async def accounts_with_expired_holds(
+    connection: psycopg.AsyncConnection[TupleRow], *, now: int, rows_max: int
+) -> list[str]:
+    """Rolling accounts with holds that have expired and nobody has released."""
+    found = await connection.execute(_EXPIRED, {"now": now, "rows_max": rows_max})
+    return [row[0] for row in await found.fetchall()]
+
+
+_EXPIRED = """
+SELECT a.key FROM account a
+WHERE a.ledger = 'limit' AND a.debits_pending > 0 AND a.key LIKE '%%/24h'
+  AND EXISTS (SELECT FROM transfer t WHERE t.payer = a.id AND t.expires_at > a.released_at
+              AND t.expires_at <= %(now)s)
+LIMIT %(rows_max)s
+"""
 # Holds up to `released_at` were all released; those that were voided since are left out one by one.
 _HOLDS = """
 SELECT a.key, t.id, t.expires_at, t.fen

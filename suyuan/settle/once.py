@@ -17,6 +17,8 @@ from __future__ import annotations
 import hashlib
 
 import msgspec
+import psycopg
+from psycopg.rows import TupleRow
 
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.history.working_set import Shelf
@@ -70,6 +72,11 @@ class Once:
     def remember(self, request: bytes, digest: bytes, answer: bytes, *, at: int) -> None:
         """Keeps an answer, in the same commit as what it tells of."""
         self.requests.add(Remembered(request, digest, answer, at))
+
+
+async def forget_nonces(connection: psycopg.AsyncConnection[TupleRow], *, before: int) -> int:
+    """Deletes the nonces last seen before an instant. Returns how many there were."""
+    return (await connection.execute("DELETE FROM nonce WHERE seen_at < %s", (before,))).rowcount
 
 
 def nonce_mark(key_id: str, nonce: str) -> bytes:

@@ -22,10 +22,12 @@ units come from the exchange account of the other ledger. What a seller owes is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
+import psycopg
+from psycopg.rows import TupleRow
 
 from suyuan.base.money import Split
 from suyuan.history.line import Turn
@@ -82,6 +84,25 @@ class Due(msgspec.Struct, gc=False):
     due_at: int
     attempts: int
     body: bytes
+
+
+class DueRedemption(NamedTuple):
+    """A redemption whose time to ask has come, with what is sealed of its source."""
+
+    redemption: Redemption
+    attempts: int
+    sealed_serial: str
+    sealed_secret: str
+
+
+class DueMessage(NamedTuple):
+    """A message to a partner whose time has come."""
+
+    id: str
+    attempts: int
+    body: bytes
+    partner: str
+    webhook_url: str
 
 
 class Redemptions:
@@ -236,3 +257,56 @@ def _resolve(books: Books, turn: Turn, group: Sequence[Booked], kinds: frozenset
     for booked in group:
         if booked.kind in kinds and booked.state == "pending" and not booked.resolved:
             books.resolve(turn, booked, how)
+
+
+# --- reading, for the completer and the face -----------------------------------------------------
+
+
+async def due_redemptions(
+    connection: psycopg.AsyncConnection[TupleRow], *, now: int, besides: Collection[str], rows_max: int
+) -> list[DueRedemption]:
+    """The redemptions to ask the world about now, the longest waiting first, without those in hand already."""
+    found = await connection.execute(_DUE_REDEMPTIONS, {"now": now, "besides": list(besides), "rows_max": rows_max})
+    return [
+        DueRedemption(Redemption(*row[3:]), attempts=row[0], sealed_serial=row[1], sealed_secret=row[2])
+        for row in await found.fetchall()
+    ]
+
+
+async def due_messages(
+    connection: psycopg.AsyncConnection[TupleRow], *, now: int, besides: Collection[str], rows_max: int
+) -> list[DueMessage]:
+    """The messages to send to partners now."""
+    found = await connection.execute(_DUE_MESSAGES, {"now": now, "besides": list(besides), "rows_max": rows_max})
+    return [DueMessage(*row) for row in await found.fetchall()]
+
+
+async def redemption_by_id(connection: psycopg.AsyncConnection[TupleRow], redemption_id: str) -> Redemption | None:
+    """One redemption, as committed."""
+    row = await (await connection.execute(_BY_ID, (redemption_id,))).fetchone()
+    return Redemption(*row) if row is not None else None
+
+
+async def redemptions_of(
+    connection: psycopg.AsyncConnection[TupleRow], partner: str, *, after_seq: int, rows_max: int
+) -> list[Redemption]:
+    """A partner's redemptions behind a place in history, oldest first."""
+    found = await connection.execute(_OF_PARTNER, (partner, after_seq, rows_max))
+    return [Redemption(*row) for row in await found.fetchall()]
+
+
+_COLUMNS = ", ".join(f"r.{name}" for name in Redemption.__struct_fields__)
+_DUE_REDEMPTIONS = f"""
+SELECT o.attempts, c.sealed_serial, c.sealed_secret, {_COLUMNS}
+FROM outbox o JOIN redemption r ON r.id = o.redemption JOIN card c ON c.id = r.card
+WHERE o.kind = 'settle' AND o.due_at <= %(now)s AND o.id <> ALL(%(besides)s)
+ORDER BY o.due_at LIMIT %(rows_max)s
+"""
+_DUE_MESSAGES = """
+SELECT o.id, o.attempts, o.body, p.id, p.webhook_url
+FROM outbox o JOIN redemption r ON r.id = o.redemption JOIN partner p ON p.id = r.partner
+WHERE o.kind = 'webhook' AND o.due_at <= %(now)s AND o.id <> ALL(%(besides)s)
+ORDER BY o.due_at LIMIT %(rows_max)s
+"""
+_BY_ID = f"SELECT {_COLUMNS} FROM redemption r WHERE r.id = %s"
+_OF_PARTNER = f"SELECT {_COLUMNS} FROM redemption r WHERE r.partner = %s AND r.seq > %s ORDER BY r.seq LIMIT %s"

@@ -1,0 +1,1 @@
+"""The one place that chooses and wires: which processes run, what each of them carries."""

@@ -1,0 +1,27 @@
+"""What the supervisor starts: `python -m suyuan.app line|completer DATA LIFELINE`. Not for people."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from suyuan.app import lifeline
+from suyuan.app.completer_process import run_completer
+from suyuan.app.line_process import run_line
+from suyuan.app.supervisor import database_url
+from suyuan.config import load_settings
+
+WORK = {"line": run_line, "completer": run_completer}
+
+
+def main() -> int:
+    """Runs one role."""
+    role, data, held = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    lifeline.log_as_json()
+    lifeline.hold(held)
+    settings = load_settings(data)
+    return lifeline.run(WORK[role](settings, database_url(settings)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""The process that finishes what was taken, tells partners, and keeps the house.
+
+There is one at a time, by an advisory lock: two would only ask the same questions twice. What it has in hand it knows
+only by itself; after a restart every row that is older than the process may have been sent, and is asked about first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg.rows import TupleRow
+
+from suyuan.app.appliers import ANSWERS
+from suyuan.app.keys import PlatformKeys, load_keys
+from suyuan.base.clock import SystemClock, monotonic_s
+from suyuan.base.refusals import Refusal
+from suyuan.config import Settings
+from suyuan.flows.finish_payout import Completer, finish_payout
+from suyuan.flows.keep_house import HouseKeeping, keep_house
+from suyuan.flows.tell_partner import RecordDelivery
+from suyuan.history.frames import LineCaller
+from suyuan.outside.caller import Caller
+from suyuan.outside.channels import HttpChannel
+from suyuan.outside.operators import HttpOperator
+from suyuan.outside.webhooks import CHANCE_BELOW, Sender, is_endpoint, wait_s
+from suyuan.outside.webhooks import Outcome as WebhookOutcome
+from suyuan.settle.redemption import DueMessage, DueRedemption, due_messages, due_redemptions
+
+COMPLETER_LOCK = 0x73757975_00000002
+IDLE_S = 0.05
+LOCK_POLL_S = 0.2
+LINE_WAIT_S = 30.0
+
+log = structlog.get_logger()
+
+
+async def run_completer(settings: Settings, database_url: str) -> None:
+    """Works until its database is gone."""
+    keys = load_keys(settings.data)
+    line = LineCaller(settings.line_socket, ANSWERS)
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(
+            await psycopg.AsyncConnection.connect(database_url, autocommit=True)
+        )
+        await _be_the_only_one(connection)
+        await line.connect(within_s=LINE_WAIT_S)
+        completer = await _completer(settings, keys, line, stack)
+        sender = Sender()
+        stack.push_async_callback(sender.close)
+        await _Rounds(settings, completer, connection, sender, keys).run()
+
+
+async def _be_the_only_one(connection: psycopg.AsyncConnection[TupleRow]) -> None:
+    while True:
+        row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (COMPLETER_LOCK,))).fetchone()
+        if row is not None and row[0]:
+            return
+        await asyncio.sleep(LOCK_POLL_S)
+
+
+async def _completer(settings: Settings, keys: PlatformKeys, line: LineCaller, stack: AsyncExitStack) -> Completer:
+    callers: dict[str, Caller] = {}
+    for url in {*settings.operators.values(), *settings.channels.values()}:
+        callers[url] = await stack.enter_async_context(
+            Caller(
+                url,
+                keys.signer,
+                deadline_s=settings.provider_deadline_s,
+                connections_max=settings.completions_in_flight_max,
+            )
+        )
+    return Completer(
+        line=line,
+        vault=keys.vault,
+        clock=SystemClock(),
+        operators={name: HttpOperator(name, callers[url]) for name, url in settings.operators.items()},
+        channels={name: HttpChannel(name, callers[url]) for name, url in settings.channels.items()},
+    )
+
+
+class _Rounds:
+    """What is in hand, and the loop that takes more."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        completer: Completer,
+        connection: psycopg.AsyncConnection[TupleRow],
+        sender: Sender,
+        keys: PlatformKeys,
+    ) -> None:
+        self._settings = settings
+        self._completer = completer
+        self._connection = connection
+        self._sender = sender
+        self._keys = keys
+        self._began_at = completer.clock.now()
+        self._in_hand: dict[str, asyncio.Task[None]] = {}
+        # Redemptions whose verdict the line may not have kept: the order may have been sent.
+        self._doubtful: set[str] = set()
+
+    async def run(self) -> None:
+        keeping, kept_at = HouseKeeping(), float("-inf")
+        while True:
+            if monotonic_s() - kept_at >= self._settings.housekeeping_s:
+                await keep_house(self._completer, self._connection, keeping)
+                kept_at = monotonic_s()
+            took = await self._take_due()
+            await asyncio.sleep(0 if took else IDLE_S)
+
+    async def _take_due(self) -> bool:
+        """Takes as much of what is due as there is room for. Returns whether there was anything."""
+        room = self._settings.completions_in_flight_max - len(self._in_hand)
+        if room <= 0:
+            await asyncio.wait(self._in_hand.values(), return_when=asyncio.FIRST_COMPLETED)
+            return True
+        now = self._completer.clock.now()
+        due = await due_redemptions(self._connection, now=now, besides=self._in_hand, rows_max=room)
+        for redemption in due:
+            self._start(redemption.redemption.id, self._finish(redemption))
+        messages = await due_messages(self._connection, now=now, besides=self._in_hand, rows_max=room)
+        for message in messages:
+            self._start(message.id, self._tell(message))
+        return bool(due or messages)
+
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._in_hand[name] = task
+        task.add_done_callback(lambda done: self._put_down(name, done))
+
+    def _put_down(self, name: str, done: asyncio.Task[None]) -> None:
+        del self._in_hand[name]
+        if not done.cancelled() and (fault := done.exception()) is not None:
+            self._doubtful.add(name)
+            log.error("completion_fault", work=name, fault=type(fault).__name__)
+
+    async def _finish(self, due: DueRedemption) -> None:
+        name = due.redemption.id
+        is_older = due.redemption.changed_at <= self._began_at
+        answer = await finish_payout(self._completer, due, may_have_been_sent=is_older or name in self._doubtful)
+        if isinstance(answer, Refusal):
+            self._doubtful.add(name)
+            # The line is busy or away; asking at once again would only make it busier.
+            await asyncio.sleep(IDLE_S)
+        else:
+            self._doubtful.discard(name)
+
+    async def _tell(self, message: DueMessage) -> None:
+        """Makes one try to tell a partner, and has the line keep what came of it."""
+        tries = message.attempts + 1
+        again_in_s = None
+        if is_endpoint(message.webhook_url):
+            delivery = await self._sender.deliver(
+                message.webhook_url,
+                message.id,
+                message.body,
+                signers=[self._keys.signer],
+                now=self._completer.clock.now(),
+            )
+            if delivery.outcome is WebhookOutcome.TRY_AGAIN:
+                again_in_s = wait_s(tries, chance=int.from_bytes(os.urandom(4)) % CHANCE_BELOW)
+        await self._completer.line.submit(RecordDelivery(message.id, again_in_s is None, again_in_s or 0))

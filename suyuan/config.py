@@ -1,0 +1,94 @@
+"""The settings of a platform: one frozen record, each with its unit and the decision that needs it.
+
+They stand in `suyuan.toml` in the data folder; what is missing there has the default below. A name that is unknown or a
+value of the wrong type stops the start with a sentence, because a setting that silently does nothing is a trap.
+
+>>> parse_settings(Path("/var/lib/suyuan"), 'port = 9000').port
+9000
+>>> parse_settings(Path("/var/lib/suyuan"), 'prot = 9000')
+Traceback (most recent call last):
+    ...
+suyuan.config.BadSettings: suyuan.toml: Object contains unknown field `prot`
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+FILE = "suyuan.toml"
+
+
+class BadSettings(Exception):
+    """Raised when the settings cannot be read; its text names the setting."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that an operator of a platform may choose."""
+
+    data: Path
+    """Where this platform keeps its database, keys, socket and logs."""
+    database_url: str = ""
+    """A PostgreSQL of yours (15 or newer). Empty: the embedded one in the data folder."""
+    host: str = "127.0.0.1"
+    """The address on which the API listens. TLS belongs to a proxy in front."""
+    port: int = 8620
+    """The port on which the API listens; 0 lets the system choose."""
+    origin: str = ""
+    """The public address that callers sign, such as https://api.example.com. Empty: http://host:port."""
+    workers: int = 1
+    """How many API processes. One serves hundreds of redemptions a second."""
+    standby: bool = False
+    """Whether a second line process waits to take over."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses whose X-Forwarded-For is believed; anybody else could write any address there."""
+    operators: dict[str, str] = {}
+    """Each operator's code and the address of its interface."""
+    channels: dict[str, str] = {}
+    """Each payout channel's name and the address of its interface."""
+    face_check_url: str = ""
+    """The address of the face check. Empty: limits cannot be raised."""
+    asks_about_secrets: tuple[str, ...] = ("telecom",)
+    """The operators that are asked whether a PIN is valid before a card is taken; the others do not tell."""
+    provider_deadline_s: float = 10.0
+    """How long one call to a provider may take; after that its answer is unknown and asked for again."""
+    completions_in_flight_max: int = 64
+    """How many redemptions the completer finishes at a time."""
+    housekeeping_s: float = 5.0
+    """How often reversals are fetched and expired holds released."""
+
+    @property
+    def public_origin(self) -> str:
+        """What a signed target URI begins with."""
+        return self.origin or f"http://{self.host}:{self.port}"
+
+    @property
+    def line_socket(self) -> Path:
+        """Where the line listens."""
+        return self.data / "run" / "line.sock"
+
+    @property
+    def database_place(self) -> Path | str:
+        """The URL, or the folder of the embedded server."""
+        return self.database_url or self.data / "pg"
+
+
+def parse_settings(data: Path, text: str) -> Settings:
+    """The settings of a data folder. Raises `BadSettings`."""
+    try:
+        content = tomllib.loads(text)
+        return msgspec.convert({**content, "data": data}, Settings, strict=True, dec_hook=_path)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise BadSettings(f"{FILE}: {error}") from None
+
+
+def load_settings(data: Path) -> Settings:
+    """Reads the settings of a data folder; without a file all have their defaults."""
+    file = data / FILE
+    return parse_settings(data.absolute(), file.read_text("utf-8") if file.exists() else "")
+
+
+def _path(wanted: type, value: object) -> object:
+    return Path(str(value)) if wanted is Path else value

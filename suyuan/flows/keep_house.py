@@ -1,0 +1,97 @@
+"""What keeps the house in order while nobody looks: reversals are booked, expired holds released, nonces forgotten.
+
+1. Each operator is asked what it took back since the last time; each reversal is booked (`TakeBack`). One whose
+   payout is still under way is asked for again, so the place in the operator's list moves only past settled ones.
+2. Limit holds that expired are released by the line even where their seller never comes back.
+3. Nonces that are older than any fresh signature are deleted. Nobody decides on them any more, so this alone goes
+   around the line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+import psycopg
+from psycopg.rows import TupleRow
+
+from suyuan.base.clock import plus
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.finish_payout import Completer
+from suyuan.flows.record_outcome import CONSUME_SUFFIX, TakeBack
+from suyuan.flows.shelves import Shelves
+from suyuan.history.events import HoldsReleased
+from suyuan.history.line import Applier, Decided, Turn
+from suyuan.settle import limits, once
+from suyuan.settle.providers import Operator, Unknown
+
+ACCOUNTS_PER_SWEEP_MAX = 500
+
+
+class ReleaseHolds(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Asks the line to release what has expired on these limit accounts."""
+
+    accounts: tuple[str, ...]
+
+
+class Released(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    holds: int
+    released_fen: int
+
+
+@dataclass(slots=True)
+class HouseKeeping:
+    """How far each operator's list of reversals has been read. Lost on a restart, and then simply read again."""
+
+    cursors: dict[str, str] = field(default_factory=dict)
+
+
+async def keep_house(
+    completer: Completer, connection: psycopg.AsyncConnection[TupleRow], keeping: HouseKeeping
+) -> None:
+    """One round through the house."""
+    # (1) What operators took back.
+    for name, operator in completer.operators.items():
+        keeping.cursors[name] = await _book_reversals(completer, operator, keeping.cursors.get(name, ""))
+    # (2) Holds nobody came back for.
+    now = completer.clock.now()
+    expired = await limits.accounts_with_expired_holds(connection, now=now, rows_max=ACCOUNTS_PER_SWEEP_MAX)
+    if expired:
+        await completer.line.submit(ReleaseHolds(tuple(expired)))
+    # (3) Nonces that can no longer be replayed.
+    await once.forget_nonces(connection, before=plus(now, -once.NONCE_TTL_S))
+
+
+async def _book_reversals(completer: Completer, operator: Operator, cursor: str) -> str:
+    """Books what came after the cursor. Returns the cursor behind the last reversal that is settled."""
+    reversals = await operator.reversals(cursor)
+    if isinstance(reversals, Unknown):
+        return cursor
+    for reversal in reversals:
+        command = TakeBack(reversal.order_no.removesuffix(CONSUME_SUFFIX), reversal.reference)
+        answer = await completer.line.submit(command)
+        if isinstance(answer, Refusal) and answer.reason not in _SETTLED:
+            return cursor
+        cursor = reversal.cursor
+    return cursor
+
+
+_SETTLED = frozenset({Reason.redemption_is_settled_already, Reason.redemption_is_unknown})
+
+
+def want(shelves: Shelves, command: ReleaseHolds, now: int) -> bool:
+    """Which rows are needed."""
+    shelves.limits.want_holds(command.accounts)
+    return True
+
+
+def apply(shelves: Shelves, command: ReleaseHolds, turn: Turn) -> Decided:
+    """Releases what has expired, as much as one turn may."""
+    released = shelves.limits.release(turn, command.accounts)
+    if not released:
+        return Decided(Released(0, 0))
+    event = HoldsReleased(len(released), sum(released))
+    return Decided(Released(event.holds, event.released_fen), (event,))
+
+
+APPLIER = Applier(want, apply)
