@@ -1,0 +1,60 @@
+"""The SDK for partners and sellers: signs, retries safely, checks every answer and every voucher.
+
+It opens no database and knows nothing of the writer, so it can be shipped alone. Money is in fen. A "no" that a
+customer may meet is returned as `Refused`; an answer that cannot be believed, or none at all, is raised.
+
+    from suyuan.faces.sdk import Platform, Refused, read_key_file
+
+    key = read_key_file(Path("partner.key"))
+    with Platform("https://api.example.com", key_id=key.id, signer=key.signer, keys=pinned) as platform:
+        answer = platform.redeem_card(
+            contract="ctr_…", seller="slr_…", operator="cmcc", serial="…", pin="…", face_fen=100_00,
+            idempotency_key="order-7",  # Keep it before you send: after a crash, ask again with the same one.
+        )
+        if isinstance(answer, Refused):
+            print(answer.sentence_zh)
+        else:
+            print(platform.wait_until_settled(answer.redemption, timeout_s=60))
+
+`pinned` are the platform's public keys by id. `Platform(…).pin()` reads them from the platform itself; do that once,
+compare them with what the platform gave you on paper, and keep them. The reader's way: `records` → `exchange` (the
+rules of trying again and believing) → `calls` → `platform`.
+"""
+
+from suyuan.faces.sdk.exchange import Patience
+from suyuan.faces.sdk.key_file import SigningKey, UnsafeKeyFile, read_key_file, write_key_file
+from suyuan.faces.sdk.platform import AsyncPlatform, Platform
+from suyuan.faces.sdk.records import (
+    BadAnswer,
+    Page,
+    Pending,
+    PlatformFacts,
+    PlatformKey,
+    RedemptionState,
+    Refused,
+    Registered,
+    SteppedUp,
+    Trouble,
+    Unreachable,
+)
+
+__all__ = [
+    "AsyncPlatform",
+    "BadAnswer",
+    "Page",
+    "Patience",
+    "Pending",
+    "Platform",
+    "PlatformFacts",
+    "PlatformKey",
+    "RedemptionState",
+    "Refused",
+    "Registered",
+    "SigningKey",
+    "SteppedUp",
+    "Trouble",
+    "Unreachable",
+    "UnsafeKeyFile",
+    "read_key_file",
+    "write_key_file",
+]
