@@ -11,7 +11,7 @@ power cut would make every voucher a lie. Whatever is wrong is one `DatabaseTrou
             db.refuse_unsafe(connection)
 
 >>> for_asyncpg("postgresql://suyuan@db.example/books?application_name=line&connect_timeout=3")
-'postgresql:///?user=suyuan&dbname=books&host=db.example&application_name=line'
+'postgresql://?user=suyuan&dbname=books&host=db.example&application_name=line'
 >>> without_password("postgresql://suyuan:secret@db.example/books")
 'postgresql://suyuan@db.example/books'
 """

@@ -47,7 +47,8 @@ def for_asyncpg(url: str) -> str:
     if unknown := sorted(words.keys() - _ASYNCPG_WORDS):
         # Dropping it could weaken the connection without a word, channel_binding for one.
         raise BadDatabaseUrl(f"The line's driver does not know {', '.join(unknown)}: leave it out of the database URL.")
-    return "postgresql:///?" + urlencode(words, quote_via=quote)
+    # Without a path: asyncpg takes even an empty one for the name of a database, and then connects to its user's.
+    return "postgresql://?" + urlencode(words, quote_via=quote)
 
 
 def without_password(url: str) -> str:
