@@ -195,7 +195,7 @@ def _owed(shelves: Shelves, redemption: Redemption, word: str, turn: Turn) -> Fa
     debt = shelves.books.account(booking.debt_key(redemption.seller), ledger=booking.MONEY, bound="debit")
     stock = shelves.books.account(booking.STOCK, ledger=booking.MONEY, bound="none")
     shelves.books.post(turn, debt, stock, redemption.paid, kind="debt")
-    return _reversed(shelves, redemption, word, turn)
+    return _reversed(shelves, redemption, word, turn, redemption.paid)
 
 
 _RECORDERS = {
@@ -220,16 +220,16 @@ def take_back(shelves: Shelves, command: TakeBack, turn: Turn) -> Decided:
     )
     if not was_consumed:
         return Decided(Refusal(Reason.redemption_is_settled_already))
-    booking.book_debt(shelves.books, turn, redemption)
-    event = _reversed(shelves, redemption, command.reference, turn)
+    owed_fen = booking.book_reversal(shelves.books, turn, redemption)
+    event = _reversed(shelves, redemption, command.reference, turn, owed_fen)
     _tell(shelves, redemption, turn)
     return Decided(Recorded(redemption.id, redemption.state), (event,))
 
 
-def _reversed(shelves: Shelves, redemption: Redemption, word: str, turn: Turn) -> Fact:
+def _reversed(shelves: Shelves, redemption: Redemption, word: str, turn: Turn, owed_fen: int) -> Fact:
     shelves.cards.move(redemption.card, CARD_REVERSED, at=turn.at)
     shelves.redemptions.move(redemption, REVERSED, word, at=turn.at)
-    return SourceReversed(redemption.id, word, redemption.paid)
+    return SourceReversed(redemption.id, word, owed_fen)
 
 
 def _group(shelves: Shelves, redemption: Redemption) -> list[Booked]:

@@ -231,15 +231,34 @@ def void_rest(books: Books, turn: Turn, group: Sequence[Booked]) -> None:
     _resolve(books, turn, group[::-1], _VALUE, "void")
 
 
-def book_debt(books: Books, turn: Turn, redemption: Redemption) -> None:
-    """The operator took back a card that was paid for: the seller owes what was paid, we lose fee and rounding."""
+def book_reversal(books: Books, turn: Turn, redemption: Redemption) -> int:
+    """The operator took back a card it had consumed: what we passed on goes back. Returns what the seller now owes.
+
+    A seller who was paid owes it; one whose payout was refused loses the claim, and owes only what had repaid a debt.
+    """
     operator = books.account(operator_key(redemption.operator), ledger=MONEY, bound="none")
-    debt = books.account(debt_key(redemption.seller), ledger=MONEY, bound="debit")
-    books.post(turn, debt, operator, redemption.paid, kind="debt")
+    owed_fen = redemption.paid
+    if redemption.state == PAYOUT_REFUSED:
+        owed_fen = redemption.debt_fen
+        _withdraw_claim(books, turn, redemption, operator)
+    if owed_fen:
+        debt = books.account(debt_key(redemption.seller), ledger=MONEY, bound="debit")
+        books.post(turn, debt, operator, owed_fen, kind="debt")
     if redemption.fee_fen:
         books.post(turn, books.account(FEE, ledger=MONEY), operator, redemption.fee_fen, kind="fee")
     if redemption.rounding_fen:
         books.post(turn, books.account(ROUNDING, ledger=MONEY), operator, redemption.rounding_fen, kind="rounding")
+    return owed_fen
+
+
+def _withdraw_claim(books: Books, turn: Turn, redemption: Redemption, operator: Account) -> None:
+    kind, claim = redemption.value_kind, redemption.paid - redemption.debt_fen
+    seller = books.account(f"{kind}/seller/{redemption.seller}", ledger=kind)
+    if kind == MONEY:
+        books.post(turn, seller, operator, claim, kind="value")
+        return
+    books.post(turn, seller, books.account(f"{kind}/exchange", ledger=kind, bound="none"), claim, kind="value")
+    books.post(turn, books.account(f"money/exchange/{kind}", ledger=MONEY), operator, claim, kind="exchange")
 
 
 _VALUE = frozenset({"face", "fee", "rounding", "stock", "exchange", "value", "debt", "payout"})
