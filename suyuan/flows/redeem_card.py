@@ -1,371 +1,162 @@
 """A card becomes money once: the story of a redemption from the signed request to the pending payout.
 
 Steps (1) to (4) ask and look, and take nothing, so a slow provider holds nobody's money. Step (5) is one command in
-the line: it decides, takes and remembers in one commit. What follows is told in `finish_payout`.
+the line: it decides, takes and remembers in one commit (`take_redemption`). What follows is told in `finish_payout`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
-from suyuan.base.clock import plus, shanghai_day
-from suyuan.base.money import Ratio, Split, split
+from suyuan.base.clock import shanghai_day
+from suyuan.base.ids import CHANCE_BYTES, new_id
+from suyuan.base.money import FEN_MAX, Fen
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.flows.shelves import Shelves
-from suyuan.history.events import RedemptionRefused, RedemptionTaken
-from suyuan.history.line import Applier, Decided, Turn
-from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
-from suyuan.settle import redemption as booking
-from suyuan.settle.account import (
-    EVERYTHING,
-    Contract,
-    Key,
-    Seller,
-    check_contract,
-    check_key,
-    check_partner,
-    check_seller,
-    tier_of,
-)
-from suyuan.settle.card import CLAIMED, Card
-from suyuan.settle.limits import Take
-from suyuan.settle.redemption import PENDING, Due, Parts, Redemption
+from suyuan.flows.desk import Desk, ask_line
+from suyuan.flows.take_redemption import APPLIER, Taken, TakeRedemption
+from suyuan.flows.who_asks import Asking, Knock, who_asks
+from suyuan.privacy.classes import BlindIndex, Sealed
+from suyuan.privacy.vault import NONCE_BYTES
+from suyuan.settle.account import check_contract, check_seller
+from suyuan.settle.body import Reader, form
+from suyuan.settle.providers import CardSecret
+
+__all__ = ["APPLIER", "WISHES", "RedemptionWish", "TakeRedemption", "Taken", "redeem_card"]
 
 
-class TakeRedemption(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Asks the line to redeem. Everything in it was checked for form; whether it is allowed, the line decides."""
-
-    redemption: str
-    key: str
-    nonce_mark: bytes
-    request_mark: bytes
-    request_digest: bytes
-    contract: str
-    seller: str
-    agent: str | None
-    ip_prefix: str
-    source: str
-    operator: str
-    card: BlindIndex
-    serial_index: BlindIndex
-    sealed_serial: Annotated[Sealed, Privacy.CARD_SECRET]
-    sealed_secret: Annotated[Sealed, Privacy.CARD_SECRET]
-    face_fen: int
-    expected_payout: int | None
-    secret_is_valid: bool | None
-
-
-class Taken(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The redemption is pending: its value is promised, and will be paid unless the operator rejects the card."""
-
-    redemption: str
-    seq: int
-    at: int
-    face_fen: int
-    paid: int
-    fee_fen: int
-    rounding_fen: int
-    debt_fen: int
-    value_kind: str
-
-
-FirstAnswer: TypeAlias = Taken | Refusal
-_remembered = msgspec.msgpack.Encoder()
-_recalled = msgspec.msgpack.Decoder(FirstAnswer)
-
-
-class _Parties(NamedTuple):
-    """Who takes part in a redemption, once all of them are known to."""
-
-    key: Key
-    seller: Seller
-    contract: Contract
-
-
-def want(shelves: Shelves, command: TakeRedemption, now: int) -> bool:
-    """Which rows deciding needs; limits and accounts are known once the parties are."""
-    register = shelves.register
-    shelves.once.want(command.nonce_mark, command.request_mark)
-    register.keys.want(command.key)
-    register.sellers.want(command.seller)
-    register.contracts.want(command.contract)
-    if command.agent is not None:
-        register.agents.want(command.agent)
-    shelves.cards.shelf.want(command.card)
-    parties = _known(shelves, command)
-    if parties is None:
-        return _are_absent(shelves, command)
-    register.partners.want(parties.seller.partner)
-    for target in _switches(command, parties):
-        register.switches.want(target)
-    shelves.limits.want(_takes(shelves, command, parties, now))
-    for key in booking.account_keys(
-        command.operator, command.card, parties.seller.id, parties.seller.payee_index, parties.contract.value_kind
-    ):
-        shelves.books.want(key)
-    return True
-
-
-def _are_absent(shelves: Shelves, command: TakeRedemption) -> bool:
-    """Whether a party is known not to exist, so that there is nothing more to want."""
-    register = shelves.register
-    return (
-        register.keys.is_absent(command.key)
-        or register.sellers.is_absent(command.seller)
-        or register.contracts.is_absent(command.contract)
-    )
-
-
-def apply(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
-    """Step (5): decides, takes and remembers. A refusal is a fact too: it is kept with its request, so a retry can
-    never flip it, and in history, because risk counts attempts."""
-    if shelves.once.is_replay(command.nonce_mark, at=turn.at):
-        return Decided(Refusal(Reason.request_was_replayed))
-    first_answer = shelves.once.recall(command.request_mark, command.request_digest)
-    if isinstance(first_answer, Refusal):
-        return Decided(first_answer)
-    if first_answer is not None:
-        return Decided(_recalled.decode(first_answer))
-    decided = _decide(shelves, command, turn)
-    answer = _remembered.encode(decided.answer)
-    shelves.once.remember(command.request_mark, command.request_digest, answer, at=turn.at)
-    return decided
-
-
-def _decide(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
-    refusal = _check_parties(shelves, command, turn.at)
-    parties = _known(shelves, command)
-    if refusal is not None or parties is None:
-        return _refuse(command, parties, refusal or Refusal(Reason.key_is_unknown))
-    contract = parties.contract
-    parts = split(command.face_fen, Ratio(contract.ratio_face, contract.ratio_value))
-    takes = _takes(shelves, command, parties, turn.at)
-    tier = tier_of(parties.seller, parties.key, at=turn.at)
-    refusal = (
-        _check_source(shelves, command)
-        or _check_payout(command, parts)
-        or shelves.limits.check(takes, command.face_fen, tier=tier, at=turn.at)
-    )
-    if refusal is not None:
-        return _refuse(command, parties, refusal)
-    # The limit legs belong to the group, so that whoever withdraws the promise finds what to give back.
-    first_transfer = shelves.books.next_transfer
-    shelves.limits.take(turn, takes, command.face_fen)
-    redemption = _redemption(command, parties, parts, turn)
-    redemption.first_transfer = first_transfer
-    return _take(shelves, command, parties, redemption, turn)
-
-
-def _known(shelves: Shelves, command: TakeRedemption) -> _Parties | None:
-    register = shelves.register
-    key = register.keys.peek(command.key)
-    seller = register.sellers.peek(command.seller)
-    contract = register.contracts.peek(command.contract)
-    return None if key is None or seller is None or contract is None else _Parties(key, seller, contract)
-
-
-def _check_parties(shelves: Shelves, command: TakeRedemption, at: int) -> Refusal | None:
-    """Who asks, for whom, under which contract; the first that is wrong, in the order of `refusals`."""
-    register = shelves.register
-    key = register.keys.get(command.key)
-    seller = register.sellers.get(command.seller)
-    refusal = check_key(key, at=at)
+async def redeem_card(desk: Desk, knock: Knock) -> Taken | Refusal:
+    """Turns a card, or a phone balance, into value, once. Raises `BadSignature`; returns what a seller may meet."""
+    # (1) Who asks, and for what. The body is read only now: a stranger's words are not worth parsing.
+    asking = await who_asks(desk, knock)
+    if isinstance(asking, Refusal):
+        return asking
+    wish = WISHES.read(asking.body)
+    if isinstance(wish, Refusal):
+        return wish
+    # (2)-(3) Contract, payee, tier and limits are facts that the line holds; none of them can be asked for.
+    # (4) The card: its form, and where its operator tells, whether the secret is valid. Asking spends nothing.
+    refusal = _check_source(desk, wish.source)
     if refusal is not None:
         return refusal
-    assert key is not None
-    partner_id = key.owner if key.owner_kind == "partner" else seller.partner if seller is not None else ""
-    if key.owner_kind == "seller" and key.owner != command.seller:
-        return Refusal(Reason.key_may_not_do_this, "seller")
-    contract = register.contracts.get(command.contract)
-    refusal = (
-        _check_switches(shelves, command)
-        or check_seller(seller, partner_id)
-        or check_partner(register.partners.peek(partner_id))
-        or _check_agent(shelves, command, partner_id)
-        or check_contract(contract, partner_id, command.source, at=at)
-    )
-    if refusal is None and seller is not None and not seller.sealed_payee:
-        return Refusal(Reason.payee_is_not_verified, "seller")
-    return refusal
+    secret_is_valid = await _is_valid(desk, asking, wish)
+    # (5) The line decides, takes and remembers in one commit. The secret is sealed before it leaves this process.
+    answer = await ask_line(desk, _command(desk, asking, wish, secret_is_valid))
+    assert isinstance(answer, Taken | Refusal), "the line answers a redemption with nothing else"
+    return answer
 
 
-def _switches(command: TakeRedemption, parties: _Parties) -> dict[str, Reason]:
-    """The kill switches that a redemption meets, and what each says."""
-    return {
-        EVERYTHING: Reason.platform_is_stopped,
-        f"key:{command.key}": Reason.key_is_stopped,
-        f"partner:{parties.seller.partner}": Reason.partner_is_stopped,
-        f"channel:{parties.contract.channel}": Reason.channel_is_stopped,
-        f"card_kind:{command.operator}": Reason.card_kind_is_stopped,
-    }
+_FEN = Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
+_OPERATOR = Annotated[str, form("[a-z][a-z0-9_]*", length_max=32)]
 
 
-def _check_switches(shelves: Shelves, command: TakeRedemption) -> Refusal | None:
-    parties = _known(shelves, command)
-    if parties is None:
+class CardSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="card", tag_field="type"):
+    """A top-up card. Serial and PIN are as printed; each operator has its own form."""
+
+    operator: _OPERATOR
+    serial: Annotated[str, form("[!-~]+", length_max=64)]
+    pin: Annotated[str, form("[!-~]+", length_max=64)]
+    face_fen: _FEN
+
+
+class BalanceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="balance", tag_field="type"):
+    """A phone balance, which the operator debits after the holder of the number has confirmed."""
+
+    operator: _OPERATOR
+    number: Annotated[str, form("1[3-9][0-9]{9}", length_max=11)]
+    amount_fen: _FEN
+
+
+Source: TypeAlias = CardSource | BalanceSource
+
+
+class RedemptionWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a redemption may ask for. Everything else is the contract's, and asking for it is refused."""
+
+    contract: Annotated[str, form("ctr_[0-9A-Za-z_-]+", length_max=64)]
+    seller: Annotated[str, form("slr_[0-9A-Za-z_-]+", length_max=64)]
+    source: Source
+    agent: Annotated[str, form("agt_[0-9A-Za-z_-]+", length_max=64)] | None = None
+    expected_payout: _FEN | None = None
+
+
+WISHES = Reader(RedemptionWish)
+
+
+def _check_source(desk: Desk, source: Source) -> Refusal | None:
+    formats = desk.formats(shanghai_day(desk.clock.now()))
+    if isinstance(source, CardSource):
+        refusal = formats.check(source.operator, serial=source.serial, pin=source.pin, face_fen=source.face_fen)
+        return None if refusal is None else Refusal(refusal.reason, f"source.{refusal.where}")
+    is_known = source.operator in formats.operators
+    return None if is_known else Refusal(Reason.card_kind_is_unknown, "source.operator")
+
+
+async def _is_valid(desk: Desk, asking: Asking, wish: RedemptionWish) -> bool | None:
+    """What the operator says of the secret; None where it is not asked, or does not tell."""
+    source = wish.source
+    if not isinstance(source, CardSource) or source.operator not in desk.asked_for_secrets:
         return None
-    for target, reason in _switches(command, parties).items():
-        if shelves.register.is_stopped(target):
-            return Refusal(reason)
-    return None
-
-
-def _check_agent(shelves: Shelves, command: TakeRedemption, partner_id: str) -> Refusal | None:
-    if command.agent is None:
+    if not await _may_sell(desk, asking, wish):
         return None
-    agent = shelves.register.agents.get(command.agent)
-    return None if agent is not None and agent.partner == partner_id else Refusal(Reason.agent_is_unknown, "agent")
-
-
-def _check_source(shelves: Shelves, command: TakeRedemption) -> Refusal | None:
-    if shelves.cards.is_taken(command.card):
-        return Refusal(Reason.card_was_sold_before, "pin")
-    return Refusal(Reason.card_secret_is_wrong, "pin") if command.secret_is_valid is False else None
-
-
-def _check_payout(command: TakeRedemption, parts: Split) -> Refusal | None:
-    if parts.paid == 0:
-        return Refusal(Reason.payout_is_too_small, "face_fen")
-    if command.expected_payout not in (None, parts.paid):
-        return Refusal(Reason.payout_is_not_the_expected_one, "expected_payout")
-    return None
-
-
-def _subjects(command: TakeRedemption, parties: _Parties) -> dict[str, str]:
-    subjects = {
-        "seller": parties.seller.id,
-        "identity": parties.seller.identity_index,
-        "payee": parties.seller.payee_index,
-        "partner": parties.seller.partner,
-        "ip_prefix": command.ip_prefix,
-    }
-    if parties.key.device is not None:
-        subjects["device"] = parties.key.device
-    return subjects
-
-
-def _takes(shelves: Shelves, command: TakeRedemption, parties: _Parties, at: int) -> list[Take]:
-    tier = tier_of(parties.seller, parties.key, at=at)
-    return shelves.limits.takes(_subjects(command, parties), tier, shanghai_day(at))
-
-
-def _refuse(command: TakeRedemption, parties: _Parties | None, refusal: Refusal) -> Decided:
-    event = RedemptionRefused(
-        redemption=command.redemption,
-        partner=parties.seller.partner if parties is not None else "",
-        key=command.key,
-        contract=command.contract,
-        seller=command.seller,
-        device=parties.key.device if parties is not None else None,
-        ip_prefix=command.ip_prefix,
-        source=command.source,
-        operator=command.operator,
-        source_index=command.card,
-        face_fen=command.face_fen,
-        reason=refusal.code,
-        where=refusal.where,
+    verdict = await desk.operators[source.operator].check_secret(
+        CardSecret(source.serial, source.pin, Fen(source.face_fen))
     )
-    return Decided(refusal, (event,))
+    return verdict if isinstance(verdict, bool) else None
 
 
-def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, redemption: Redemption, turn: Turn) -> Decided:
-    """Everything that taking changes beside the limits: card, books, redemption, outbox, history."""
-    seller, contract = parties.seller, parties.contract
-    parts = Split(redemption.paid, redemption.fee_fen, redemption.rounding_fen)
-    owed_fen = booking.debt_of(shelves.books, seller.id) if contract.value_kind == booking.MONEY else 0
-    debt_fen = min(owed_fen, parts.paid)
-    booking.pend(
-        shelves.books, turn,
-        Parts(
-            command.operator, command.card, seller.id, seller.payee_index, parts, command.face_fen, debt_fen,
-            contract.value_kind, contract.disposition,
-        ),
-    )  # fmt: skip
-    shelves.cards.claim(_card(command, turn.at))
-    redemption.debt_fen = debt_fen
-    redemption.transfers = shelves.books.next_transfer - redemption.first_transfer
-    shelves.redemptions.shelf.add(redemption)
-    due_at = plus(turn.at, contract.hold_s)
-    shelves.redemptions.outbox.add(Due(command.redemption, "settle", command.redemption, due_at, 0, b""))
-    taken = Taken(
-        command.redemption, turn.seq, turn.at, command.face_fen, parts.paid, parts.fee, parts.rounding, debt_fen,
-        contract.value_kind,
-    )  # fmt: skip
-    return Decided(taken, (_taken_event(command, parties, redemption),))
+async def _may_sell(desk: Desk, asking: Asking, wish: RedemptionWish) -> bool:
+    """Whether the line has a chance to agree. An operator is asked for nobody else, lest keys be used to try PINs."""
+    if asking.only_seller not in (None, wish.seller):
+        return False
+    if check_seller(await desk.lookup.seller(wish.seller), asking.partner) is not None:
+        return False
+    contract = await desk.lookup.contract(wish.contract)
+    return check_contract(contract, asking.partner, "card", at=desk.clock.now()) is None
 
 
-def _card(command: TakeRedemption, at: int) -> Card:
-    return Card(
-        id=command.card,
-        operator=command.operator,
-        serial_index=command.serial_index,
-        sealed_serial=command.sealed_serial,
-        sealed_secret=command.sealed_secret,
-        face_fen=command.face_fen,
-        redemption=command.redemption,
-        state=CLAIMED,
-        at=at,
+def _command(desk: Desk, asking: Asking, wish: RedemptionWish, secret_is_valid: bool | None) -> TakeRedemption:
+    # One draw for the id and both seals; on the hot path three would cost three calls into the system.
+    chance = desk.chance(CHANCE_BYTES + 2 * NONCE_BYTES)
+    redemption = new_id("rdm", at=desk.clock.now(), chance=chance[:CHANCE_BYTES])
+    source = wish.source
+    closed = _close(desk, redemption, source, chance[CHANCE_BYTES:])
+    return TakeRedemption(
+        redemption=redemption,
+        key=asking.key.id,
+        nonce_mark=asking.marks.nonce,
+        request_mark=asking.marks.request,
+        request_digest=asking.marks.digest,
+        contract=wish.contract,
+        seller=wish.seller,
+        agent=wish.agent,
+        ip_prefix=asking.ip_prefix,
+        source="card" if isinstance(source, CardSource) else "balance",
+        operator=source.operator,
+        card=closed[0],
+        serial_index=closed[1],
+        sealed_serial=closed[2],
+        sealed_secret=closed[3],
+        face_fen=source.face_fen if isinstance(source, CardSource) else source.amount_fen,
+        expected_payout=wish.expected_payout,
+        secret_is_valid=secret_is_valid,
     )
 
 
-def _redemption(command: TakeRedemption, parties: _Parties, parts: Split, turn: Turn) -> Redemption:
-    seller, contract = parties.seller, parties.contract
-    return Redemption(
-        id=command.redemption,
-        seq=turn.seq,
-        partner=seller.partner,
-        agent=command.agent,
-        contract=contract.id,
-        seller=seller.id,
-        source=command.source,
-        card=command.card,
-        operator=command.operator,
-        face_fen=command.face_fen,
-        paid=parts.paid,
-        fee_fen=parts.fee,
-        rounding_fen=parts.rounding,
-        debt_fen=0,
-        value_kind=contract.value_kind,
-        channel=contract.channel,
-        merchant_id=contract.merchant_id,
-        payee_index=seller.payee_index,
-        sealed_payee=seller.sealed_payee,
-        disposition=contract.disposition,
-        state=PENDING,
-        first_transfer=0,
-        transfers=0,
-        taken_at=turn.at,
-        changed_at=turn.at,
-        reference="",
+_Closed: TypeAlias = tuple[BlindIndex, BlindIndex, Sealed, Sealed]
+
+
+def _close(desk: Desk, redemption: str, source: Source, chance: bytes) -> _Closed:
+    """The source as history may keep it: what it is known by, its serial's index, and the two sealed fields."""
+    vault, first, second = desk.vault, chance[:NONCE_BYTES], chance[NONCE_BYTES:]
+    if isinstance(source, BalanceSource):
+        # Any number of redemptions may draw on one number, so each is a source of its own.
+        sealed_number = vault.seal(source.number, subject=redemption, field="number", chance=first)
+        return BlindIndex(f"balance-{redemption}"), BlindIndex(""), sealed_number, Sealed("")
+    return (
+        vault.index(f"{source.operator}|{source.pin}", purpose="card"),
+        vault.index(f"{source.operator}|{source.serial}", purpose="serial"),
+        vault.seal(source.serial, subject=redemption, field="serial", chance=first),
+        vault.seal(source.pin, subject=redemption, field="pin", chance=second),
     )
-
-
-def _taken_event(command: TakeRedemption, parties: _Parties, redemption: Redemption) -> RedemptionTaken:
-    return RedemptionTaken(
-        redemption=redemption.id,
-        partner=redemption.partner,
-        agent=redemption.agent,
-        key=command.key,
-        contract=redemption.contract,
-        seller=redemption.seller,
-        device=parties.key.device,
-        ip_prefix=command.ip_prefix,
-        source=redemption.source,
-        operator=redemption.operator,
-        source_index=BlindIndex(redemption.card),
-        sealed_serial=command.sealed_serial,
-        sealed_secret=command.sealed_secret,
-        face_fen=redemption.face_fen,
-        paid=redemption.paid,
-        fee_fen=redemption.fee_fen,
-        rounding_fen=redemption.rounding_fen,
-        debt_fen=redemption.debt_fen,
-        value_kind=redemption.value_kind,
-        channel=redemption.channel,
-        disposition=redemption.disposition,
-    )
-
-
-APPLIER = Applier(want, apply)

@@ -37,6 +37,7 @@ class Shelves:
         self.limits = Limits(self.books, rules)
         self._written: tuple[_Written, ...] = (
             *self.register.shelves,
+            self.register.public_keys,
             self.once.nonces,
             self.once.requests,
             self.cards.shelf,

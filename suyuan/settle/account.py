@@ -20,7 +20,7 @@ import msgspec
 
 from suyuan.base.clock import DAY_S, plus
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.history.working_set import Shelf
+from suyuan.history.working_set import Connection, Shelf
 
 ACTIVE, SUSPENDED = "active", "suspended"
 NEXT, RETIRING, REVOKED = "next", "retiring", "revoked"
@@ -113,6 +113,57 @@ class Switch(msgspec.Struct, gc=False):
     turned_at: int
 
 
+class PublicKeys:
+    """Which public keys are enrolled already, under whatever id: one key pair never speaks for two."""
+
+    def __init__(self) -> None:
+        self._wanted: set[str] = set()
+        self._asked: set[str] = set()
+        self._taken: set[str] = set()
+
+    def want(self, public_key: str) -> None:
+        """Asks whether this key is enrolled."""
+        if public_key not in self._asked:
+            self._wanted.add(public_key)
+
+    def is_taken(self, public_key: str) -> bool:
+        """Whether it is; it must have been wanted."""
+        assert public_key in self._asked, "a public key is looked up before it is judged"
+        return public_key in self._taken
+
+    def take(self, public_key: str) -> None:
+        """From now on it is: for whoever comes later in the same batch."""
+        self._taken.add(public_key)
+
+    async def load(self, connection: Connection) -> bool:
+        """Looks up what was wanted. Returns whether there was anything."""
+        if not self._wanted:
+            return False
+        wanted, self._wanted = self._wanted, set()
+        self._asked |= wanted
+        rows = await connection.fetch("SELECT public_key FROM signing_key WHERE public_key = ANY($1)", list(wanted))
+        self._taken |= {str(row[0]) for row in rows}
+        return True
+
+    async def flush(self, connection: Connection) -> None:
+        """Writes nothing: the keys themselves are written by their shelf."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Always, since nothing is written here."""
+        return True
+
+    def settle(self) -> None:
+        """After the commit: forgets, because the table knows."""
+        self._asked.clear()
+        self._taken.clear()
+
+    def forget(self) -> None:
+        """After a failed commit."""
+        self.settle()
+        self._wanted.clear()
+
+
 class Register:
     """The register's rows that are in memory."""
 
@@ -124,6 +175,7 @@ class Register:
         self.sellers = Shelf("seller", Seller, changing=("state", "tier", "bound_at"))
         self.contracts = Shelf("contract", Contract, changing=("ends_at",))
         self.keys = Shelf("signing_key", Key, changing=("state", "ends_at"))
+        self.public_keys = PublicKeys()
         self.switches = Shelf("kill_switch", Switch, changing=("stopped", "turned_at"))
 
     @property

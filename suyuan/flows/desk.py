@@ -1,0 +1,60 @@
+"""The desk: what an API worker carries while it serves, laid once by `app`, the same in a test and the simulator.
+
+Time, chance and the world are on it, so no flow reaches for them. The line is a caller's side of its socket, or the
+line itself where both live in one process. Nothing on the desk can write but by a command in the line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from suyuan.base.clock import Clock
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.history.frames import Commands
+from suyuan.privacy.vault import Vault
+from suyuan.settle.card import Formats
+from suyuan.settle.limits import LimitRules
+from suyuan.settle.lookup import Lookup
+from suyuan.settle.providers import FaceCheck, Operator
+from suyuan.settle.seen_reads import SeenReads
+from suyuan.settle.voucher import PlatformKey
+
+LINE_DEADLINE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that the stories of an API worker need."""
+
+    line: Commands
+    lookup: Lookup
+    event_at: Callable[[int], Awaitable[bytes | None]]
+    vault: Vault
+    clock: Clock
+    chance: Callable[[int], bytes]
+    formats: Callable[[str], Formats]
+    """The card formats in force on a day: a platform that runs over midnight changes with them."""
+    rules: LimitRules
+    operators: Mapping[str, Operator]
+    asked_for_secrets: frozenset[str]
+    """The operators that are asked whether a secret is valid before the card is taken; not all of them tell."""
+    face_check: FaceCheck
+    keys: tuple[PlatformKey, ...]
+    """The platform's own keys. The first is an Ed25519 key and signs answers; all of them sign vouchers."""
+    seen_reads: SeenReads
+    origin: str
+    """The public origin, such as `https://api.example.com`: what partners sign, whatever proxy stands in front."""
+    is_ready: Callable[[], Awaitable[bool]]
+
+
+async def ask_line(desk: Desk, command: msgspec.Struct) -> msgspec.Struct:
+    """Submits a command. A line that does not answer in time leaves its caller unsure, and says so."""
+    try:
+        async with asyncio.timeout(LINE_DEADLINE_S):
+            return await desk.line.submit(command)
+    except TimeoutError:
+        return Refusal(Reason.answer_is_not_known_yet)

@@ -1,0 +1,236 @@
+"""A partner registers a seller: who it is, and the one account on which that person is paid.
+
+What identifies the person is sealed before it leaves the API worker; the line and history see pseudonyms. The payee
+account is fixed here, so no redemption can redirect a payout. A key that was made on the seller's device may be
+enrolled with it: that device then sells in the lowest tier for its first day.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+from suyuan.base import crypto, wire
+from suyuan.base.ids import CHANCE_BYTES, new_id
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.act_once import act_once, check_actor, want_actor, want_once
+from suyuan.flows.desk import Desk, ask_line
+from suyuan.flows.shelves import Shelves
+from suyuan.flows.who_asks import Asking, Knock, who_asks
+from suyuan.history.events import DeviceBound, Fact, SellerRegistered
+from suyuan.history.line import Applier, Decided, Turn
+from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
+from suyuan.privacy.vault import NONCE_BYTES
+from suyuan.settle.account import ACTIVE, FOR_EVER, Key, Seller
+from suyuan.settle.body import Reader, form
+
+VERIFIED_TIER = 1
+
+
+async def register_seller(desk: Desk, knock: Knock) -> Registered | Refusal:
+    """Registers a seller of the partner that asks. Raises `BadSignature`."""
+    # (1) Who asks, and for whom.
+    asking = await who_asks(desk, knock)
+    if isinstance(asking, Refusal):
+        return asking
+    wish = WISHES.read(asking.body)
+    if isinstance(wish, Refusal):
+        return wish
+    # (2) The device's key must be one, before anybody relies on it.
+    refusal = _check_key_form(wish.key)
+    if refusal is not None:
+        return refusal
+    # (3) The line keeps it, in one commit with the answer. Whatever identifies the person is sealed by then.
+    answer = await ask_line(desk, _command(desk, asking, wish))
+    assert isinstance(answer, Registered | Refusal), "the line answers a registration with nothing else"
+    return answer
+
+
+# A name as people write it: no control characters, whatever the script.
+_NAME = form(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+", length_max=64)
+
+
+class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The public half of a key pair that was made on the seller's device; base64url without padding."""
+
+    algorithm: Annotated[str, form("ed25519|sm2-sm3", length_max=16)]
+    public_key: Annotated[str, form("[A-Za-z0-9_-]+", length_max=128)]
+
+
+class SellerWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A seller, as the partner has verified them. Without `seller` the platform chooses the id."""
+
+    name: Annotated[str, _NAME]
+    identity_number: Annotated[str, form("[0-9]{17}[0-9X]", length_max=18)]
+    number: Annotated[str, form("1[3-9][0-9]{9}", length_max=11)]
+    payee: Annotated[str, form("[!-~]+", length_max=128)]
+    seller: Annotated[str, form("slr_[0-9A-Za-z_-]+", length_max=64)] | None = None
+    key: DeviceKey | None = None
+
+
+WISHES = Reader(SellerWish)
+
+
+class RegisterSeller(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Asks the line to register a seller, and to enrol the key of a device where there is one."""
+
+    seller: str
+    key: str
+    nonce_mark: bytes
+    request_mark: bytes
+    request_digest: bytes
+    identity_index: BlindIndex
+    payee_index: BlindIndex
+    sealed_name: Annotated[Sealed, Privacy.IDENTITY]
+    sealed_identity: Annotated[Sealed, Privacy.IDENTITY]
+    sealed_number: Annotated[Sealed, Privacy.CONTACT]
+    sealed_payee: Annotated[Sealed, Privacy.FINANCE]
+    device_key: str
+    algorithm: str
+    public_key: str
+
+
+class Registered(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The seller is registered; `device_key` is the id of the key that was enrolled with it, or nothing."""
+
+    seller: str
+    device_key: str
+
+
+_FirstAnswer: TypeAlias = Registered | Refusal
+_recalled: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(_FirstAnswer)
+
+
+def _check_key_form(key: DeviceKey | None) -> Refusal | None:
+    try:
+        if key is not None:
+            crypto.PublicKey(key.algorithm, wire.unb64(key.public_key)).checker()
+    except (ValueError, crypto.BadSignature):
+        return Refusal(Reason.field_is_malformed, "key.public_key")
+    return None
+
+
+def _command(desk: Desk, asking: Asking, wish: SellerWish) -> RegisterSeller:
+    now = desk.clock.now()
+    seller = wish.seller or new_id("slr", at=now, chance=desk.chance(CHANCE_BYTES))
+    device_key = "" if wish.key is None else new_id("key", at=now, chance=desk.chance(CHANCE_BYTES))
+    fields = {
+        "name": wish.name, "identity_number": wish.identity_number, "number": wish.number, "payee": wish.payee,
+    }  # fmt: skip
+    sealed = {
+        field: desk.vault.seal(plain, subject=seller, field=field, chance=desk.chance(NONCE_BYTES))
+        for field, plain in fields.items()
+    }
+    return RegisterSeller(
+        seller=seller,
+        key=asking.key.id,
+        nonce_mark=asking.marks.nonce,
+        request_mark=asking.marks.request,
+        request_digest=asking.marks.digest,
+        identity_index=desk.vault.index(wish.identity_number, purpose="identity"),
+        payee_index=desk.vault.index(wish.payee, purpose="payee"),
+        sealed_name=sealed["name"],
+        sealed_identity=sealed["identity_number"],
+        sealed_number=sealed["number"],
+        sealed_payee=sealed["payee"],
+        device_key=device_key,
+        algorithm="" if wish.key is None else wish.key.algorithm,
+        public_key="" if wish.key is None else wish.key.public_key,
+    )
+
+
+# --- in the line ---------------------------------------------------------------------------------
+
+
+def want(shelves: Shelves, command: RegisterSeller, now: int) -> bool:
+    """Which rows registering needs."""
+    want_once(shelves, command)
+    shelves.register.sellers.want(command.seller)
+    if command.device_key:
+        shelves.register.keys.want(command.device_key)
+        shelves.register.public_keys.want(command.public_key)
+    return want_actor(shelves, command.key)
+
+
+def apply(shelves: Shelves, command: RegisterSeller, turn: Turn) -> Decided:
+    """Registers, once."""
+    return act_once(shelves, command, turn, _decide, _recalled)
+
+
+def _decide(shelves: Shelves, command: RegisterSeller, turn: Turn) -> Decided:
+    register = shelves.register
+    actor = check_actor(shelves, command.key, turn.at)
+    if isinstance(actor, Refusal):
+        return Decided(actor)
+    if actor.key.owner_kind != "partner":
+        return Decided(Refusal(Reason.key_may_not_do_this))
+    if register.sellers.get(command.seller) is not None:
+        return Decided(Refusal(Reason.seller_is_registered_already, "seller"))
+    if command.device_key and register.public_keys.is_taken(command.public_key):
+        return Decided(Refusal(Reason.device_is_not_the_sellers, "key.public_key"))
+    register.sellers.add(_seller(command, actor.partner, turn.at))
+    events: tuple[Fact, ...] = (_registered(command, actor.partner),)
+    if command.device_key:
+        register.keys.add(_device_key(command))
+        register.public_keys.take(command.public_key)
+        events += (_bound(command),)
+    return Decided(Registered(command.seller, command.device_key), events)
+
+
+def _seller(command: RegisterSeller, partner: str, at: int) -> Seller:
+    return Seller(
+        id=command.seller,
+        partner=partner,
+        state=ACTIVE,
+        tier=VERIFIED_TIER,
+        identity_index=command.identity_index,
+        payee_index=command.payee_index,
+        sealed_name=command.sealed_name,
+        sealed_identity=command.sealed_identity,
+        sealed_number=command.sealed_number,
+        sealed_payee=command.sealed_payee,
+        registered_at=at,
+        bound_at=at if command.device_key else 0,
+    )
+
+
+def _device_key(command: RegisterSeller) -> Key:
+    return Key(
+        id=command.device_key,
+        owner_kind="seller",
+        owner=command.seller,
+        algorithm=command.algorithm,
+        public_key=command.public_key,
+        state=ACTIVE,
+        device=command.device_key,
+        networks="",
+        ends_at=FOR_EVER,
+    )
+
+
+def _registered(command: RegisterSeller, partner: str) -> SellerRegistered:
+    return SellerRegistered(
+        seller=command.seller,
+        partner=partner,
+        identity_index=command.identity_index,
+        payee_index=command.payee_index,
+        sealed_name=command.sealed_name,
+        sealed_identity=command.sealed_identity,
+        sealed_number=command.sealed_number,
+        sealed_payee=command.sealed_payee,
+        tier=VERIFIED_TIER,
+    )
+
+
+def _bound(command: RegisterSeller) -> DeviceBound:
+    return DeviceBound(
+        key=command.device_key,
+        seller=command.seller,
+        device=command.device_key,
+        algorithm=command.algorithm,
+        public_key=command.public_key,
+    )
+
+
+APPLIER = Applier(want, apply)
