@@ -85,7 +85,6 @@ class Reason(StrEnum):
     device_is_not_the_sellers = "device_is_not_the_sellers"
     contract_is_unknown = "contract_is_unknown"
     contract_is_not_in_force = "contract_is_not_in_force"
-    contract_pays_another_kind = "contract_pays_another_kind"
     channel_is_stopped = "channel_is_stopped"
     source_is_not_the_contracts = "source_is_not_the_contracts"
     payee_is_not_verified = "payee_is_not_verified"
@@ -247,8 +246,6 @@ TEXTS: dict[Reason, Text] = {
         "合作方没有这份合同，请检查合同编号。"),
     Reason.contract_is_not_in_force: Text(403, "The contract has not begun or has ended; use one that is in force.",
         "合同尚未生效或已经终止，请使用有效合同。"),
-    Reason.contract_pays_another_kind: Text(403, "The contract pays another kind of value and cannot be made to pay this one.",
-        "合同兑付的是另一种价值，不能改为此种。"),
     Reason.channel_is_stopped: Text(503, "The payout channel is stopped; nothing was taken, try again when it opens.",
         "支付通道已停用，未扣减任何额度，请待恢复后再试。"),
     Reason.source_is_not_the_contracts: Text(403, "The contract does not take this source; send the kind of card or balance it names.",

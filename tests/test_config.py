@@ -1,0 +1,33 @@
+"""Settings that would silently do nothing stop the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from suyuan.config import BadSettings, load_settings, parse_settings
+
+
+def test_without_a_file_all_settings_have_their_defaults(tmp_path: Path) -> None:
+    """A new data folder needs no configuration."""
+    settings = load_settings(tmp_path)
+    assert settings.public_origin == "http://127.0.0.1:8620"
+    assert settings.database_place == tmp_path / "pg"
+
+
+def test_settings_are_read_from_the_data_folder(tmp_path: Path) -> None:
+    """Each takes the place of its default."""
+    (tmp_path / "suyuan.toml").write_text('workers = 2\norigin = "https://api.example.com"\n', "utf-8")
+    settings = load_settings(tmp_path)
+    assert (settings.workers, settings.public_origin) == (2, "https://api.example.com")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("wrokers = 2", "wrokers"), ('port = "8620"', "port"), ("workers = 1.5", "workers"), ("workers =\nport = 1", "line 1")],
+)
+def test_a_setting_that_cannot_be_meant_is_named(text: str, named: str) -> None:
+    """A typing error, a wrong type, a broken file."""
+    with pytest.raises(BadSettings, match=named):
+        parse_settings(Path("/nowhere"), text)

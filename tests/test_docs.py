@@ -1,0 +1,91 @@
+"""The documentation is under test: what the code offers and no page names, in both languages, is an error."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from suyuan.base.money import yuan
+from suyuan.base.refusals import TEXTS, Reason, Refusal
+from suyuan.config import Settings
+from suyuan.faces.reference import refusals_page
+from suyuan.settle.limits import LimitRules
+
+ROOT = Path(__file__).parent.parent
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def rows_of(page: str) -> dict[str, list[str]]:
+    """The table rows of a page by the name in their first cell."""
+    lines = [line for line in (ROOT / "docs" / page).read_text("utf-8").splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0].strip("`"): row for row in cells}
+
+
+def test_the_page_of_refusals_is_the_list_in_the_code() -> None:
+    """Written by `python3 -m suyuan.faces.reference > docs/refusals.md`, so precedence and sentences agree."""
+    assert (ROOT / "docs" / "refusals.md").read_text("utf-8") == refusals_page()
+
+
+def test_each_reason_has_its_text_at_its_place() -> None:
+    """The table of sentences stands in the order of the codes, because that order is the precedence."""
+    assert list(TEXTS) == list(Reason)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_each_refusal_says_what_to_do_next_in_both_languages(reason: Reason) -> None:
+    """A sentence with two halves: what is wrong, and after a stop what to do."""
+    text = TEXTS[reason]
+    assert 400 <= text.status < 600
+    assert text.en.endswith(".")
+    assert re.search(r"[;:,]", text.en), "an English sentence that only blames"
+    assert text.zh.endswith("。")
+    assert "，" in text.zh, "a Chinese sentence that only blames"
+    assert CHINESE.search(text.zh)
+    assert "(pin)" in Refusal(reason, "pin").sentence("en")
+    assert "（pin）" in Refusal(reason, "pin").sentence("zh")
+
+
+def test_each_reason_is_given_somewhere() -> None:
+    """A refusal that no code gives is a promise that nobody keeps."""
+    code = "".join(
+        file.read_text("utf-8") for file in (ROOT / "suyuan").rglob("*.py") if file.name != "refusals.py"
+    )
+    assert [reason for reason in Reason if f"Reason.{reason.name}" not in code] == []
+
+
+def test_each_setting_is_documented_with_its_default() -> None:
+    """In English and Chinese, with the default that the code has."""
+    rows = rows_of("settings.md")
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    assert list(rows) == list(defaults)
+    for name, default in defaults.items():
+        shown, english, chinese = rows[name][1:4]
+        assert english
+        assert CHINESE.search(chinese)
+        if isinstance(default, bool | int | float) or (isinstance(default, str) and default):
+            assert shown == f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_each_limit_is_documented_with_its_caps() -> None:
+    """A seller can read which limits there are, and a changed cap changes the page."""
+    rows = rows_of("limits.md")
+    rules = LimitRules()
+    caps = {"transaction": rules.transaction_fen_max}
+    caps |= {f"{rule.subject}/{rule.window}": rule.cap_fen for rule in rules.rules}
+    assert list(rows) == list(caps)
+    for name, cap_fen in caps.items():
+        assert rows[name][1:4] == [yuan(fen).removesuffix(".00") for fen in cap_fen]
+        assert CHINESE.search(rows[name][5])
+
+
+def test_decision_notes_are_short() -> None:
+    """At most forty lines: context, choice, what we gave up, what would change our mind."""
+    for note in (ROOT / "docs" / "decisions").glob("*.md"):
+        text = note.read_text("utf-8")
+        assert len(text.splitlines()) <= 40, note.name
+        for heading in ("## Context", "## Choice", "## What we gave up", "## What would change our mind"):
+            assert heading in text, f"{note.name} lacks {heading}"
