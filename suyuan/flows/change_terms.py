@@ -221,11 +221,7 @@ def propose(shelves: Shelves, command: ProposeChange, turn: Turn) -> Decided:
         return Decided(refusal)
     if register.proposals.get(command.proposal) is not None:
         return Decided(Refusal(Reason.proposal_is_closed, "proposal"))
-    try:
-        change = _changes.decode(command.change)
-    except msgspec.DecodeError:
-        return Decided(Refusal(Reason.proposal_is_impossible, "change"))
-    if encode_change(change) != command.change or not _is_sound(change):
+    if not _is_sound_text(command.change):
         return Decided(Refusal(Reason.proposal_is_impossible, "change"))
     register.proposals.add(Proposal(command.proposal, command.change, command.officer, None))
     event = ChangeProposed(command.proposal, command.change, command.officer)
@@ -251,6 +247,15 @@ def approve(shelves: Shelves, command: ApproveChange, turn: Turn) -> Decided:
     shelves.register.proposals.change(proposal.id, proposal)
     approved = ChangeApproved(proposal.id, proposal.change, proposal.proposer, command.officer)
     return Decided(Changed(proposal.id), (approved, *events))
+
+
+def _is_sound_text(text: str) -> bool:
+    """Whether a text is a change in its one spelling, and makes sense."""
+    try:
+        change = _changes.decode(text)
+        return encode_change(change) == text and _is_sound(change)
+    except (msgspec.DecodeError, ValueError):
+        return False
 
 
 def _is_sound(change: AnyChange) -> bool:

@@ -20,11 +20,12 @@ import msgspec
 
 from suyuan.base.clock import DAY_S, plus
 from suyuan.base.refusals import Reason, Refusal
+from suyuan.base.wire import WHOLE_NUMBER_MAX
 from suyuan.history.working_set import Connection, Shelf
 
 ACTIVE, SUSPENDED = "active", "suspended"
 NEXT, RETIRING, REVOKED = "next", "retiring", "revoked"
-FOR_EVER = 2**62
+FOR_EVER = WHOLE_NUMBER_MAX
 EVERYTHING = "platform"
 NEW_DEVICE_S = DAY_S
 
