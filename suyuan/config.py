@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     port: int = 8620
     """The port on which the API listens; 0 lets the system choose."""
     origin: str = ""
-    """The public address that callers sign, such as https://api.example.com. Empty: http://host:port."""
+    """The public address that callers sign, such as https://api.example.com. Empty: made of host and port."""
     workers: int = 1
     """How many API processes. One serves hundreds of redemptions a second."""
     standby: bool = False

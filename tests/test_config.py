@@ -25,7 +25,12 @@ def test_settings_are_read_from_the_data_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [("wrokers = 2", "wrokers"), ('port = "8620"', "port"), ("workers = 1.5", "workers"), ("workers =\nport = 1", "line 1")],
+    [
+        ("wrokers = 2", "wrokers"),
+        ('port = "8620"', "port"),
+        ("workers = 1.5", "workers"),
+        ("workers =\nport = 1", "line 1"),
+    ],
 )
 def test_a_setting_that_cannot_be_meant_is_named(text: str, named: str) -> None:
     """A typing error, a wrong type, a broken file."""

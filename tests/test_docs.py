@@ -51,9 +51,7 @@ def test_each_refusal_says_what_to_do_next_in_both_languages(reason: Reason) -> 
 
 def test_each_reason_is_given_somewhere() -> None:
     """A refusal that no code gives is a promise that nobody keeps."""
-    code = "".join(
-        file.read_text("utf-8") for file in (ROOT / "suyuan").rglob("*.py") if file.name != "refusals.py"
-    )
+    code = "".join(file.read_text("utf-8") for file in (ROOT / "suyuan").rglob("*.py") if file.name != "refusals.py")
     assert [reason for reason in Reason if f"Reason.{reason.name}" not in code] == []
 
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from suyuan.app import lifeline
-from suyuan.app.completer_process import run_completer
-from suyuan.app.line_process import run_line
+from suyuan.app.completer import run_completer
+from suyuan.app.line import run_line
 from suyuan.app.supervisor import database_url
 from suyuan.config import load_settings
 

@@ -15,7 +15,8 @@ _HEAD = """# Refusals · 拒绝
 
 Every refusal of the platform in its order of precedence: where several apply, the first in this list is given. The code
 is stable; programs go by it. Over HTTP a refusal is a problem document (RFC 9457) with this code and both sentences.
-平台的全部拒绝，按先后次序排列：同时有多项时，给出列表中最靠前的一项。代码稳定不变，供程序使用。HTTP 以问题文档（RFC 9457）返回代码和两种语言的说明。
+平台的全部拒绝，按先后次序排列：同时有多项时，给出列表中最靠前的一项。代码稳定不变，供程序使用。
+HTTP 以问题文档（RFC 9457）返回代码和两种语言的说明。
 
 | code | HTTP | English | 中文 |
 |---|--:|---|---|

@@ -5,7 +5,8 @@ A frame is four bytes of length (big endian) and that many bytes of msgpack: `[n
 the connection. The socket has mode 0600 and stands in a folder of mode 0700: who may reach it may command the line.
 
 A leader binds a fresh name and renames it over the well-known path, so callers find the newest leader, never a stale
-one. A caller whose connection breaks after sending learns `answer_is_not_known_yet`, before sending
+one. Callers look every `WATCH_S` whether somebody else listens there by now, and leave a leader that hangs. A caller
+whose connection breaks after sending learns `answer_is_not_known_yet`, before sending
 `platform_is_starting`; it never sends a command twice by itself.
 """
 
@@ -23,6 +24,7 @@ from suyuan.base.refusals import Reason, Refusal
 
 FRAME_BYTES_MAX = 1 << 20
 RECONNECT_S = 0.05
+WATCH_S = 0.5
 _LENGTH_BYTES = 4
 
 Command = msgspec.Struct
@@ -53,7 +55,7 @@ class _Framed(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Every loop gives a writable transport here, though uvloop's does not derive from asyncio's.
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         received = self._received
@@ -68,6 +70,9 @@ class _Framed(asyncio.Protocol):
             if len(received) < end:
                 break
             self.frame_received(bytes(received[start + _LENGTH_BYTES : end]))
+            if self._transport is None or self._transport.is_closing():
+                # What follows a broken frame is not worth more than the frame was.
+                return
             start = end
         del received[:start]
 
@@ -82,6 +87,11 @@ class _Framed(asyncio.Protocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Ends the connection without waiting for what is still to be written."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _write_out(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
@@ -101,7 +111,7 @@ class _Served(_Framed):
     def frame_received(self, frame: bytes) -> None:
         try:
             number, command = self._decoder.decode(frame)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             self.close()
             return
         if isinstance(command, Ping):
@@ -146,7 +156,11 @@ class _Calling(_Framed):
         return answer
 
     def frame_received(self, frame: bytes) -> None:
-        number, answer = self._decoder.decode(frame)
+        try:
+            number, answer = self._decoder.decode(frame)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.close()
+            return
         waiting = self._open.pop(number, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
@@ -167,7 +181,6 @@ class LineCaller:
         union: Any = Pong | Refusal
         for answer_type in answer_types:
             union = union | answer_type
-        # A Refusal is untagged on the wire elsewhere, so answers carry their kind in an outer pair.
         self._decoder = msgspec.msgpack.Decoder(tuple[int, union])
         self._calling: _Calling | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -210,6 +223,7 @@ class LineCaller:
     async def _find_leader(self) -> None:
         loop = asyncio.get_running_loop()
         while self._calling is None:
+            listener = _listener(self._path)
             try:
                 _, calling = await loop.create_unix_connection(
                     lambda: _Calling(self._decoder, self._lost), str(self._path)
@@ -217,9 +231,32 @@ class LineCaller:
             except OSError:
                 await asyncio.sleep(RECONNECT_S)
                 continue
+            if listener != _listener(self._path):
+                # Another leader took the name just now, and nobody could say with whom this one speaks.
+                calling.abort()
+                continue
             self._calling = calling
+            self._watch(calling, listener)
+
+    def _watch(self, calling: _Calling, listener: tuple[int, int] | None) -> None:
+        """Leaves a leader that was replaced and still holds its connections, as one does that hangs."""
+        if self._calling is not calling:
+            return
+        if _listener(self._path) != listener:
+            calling.abort()
+            return
+        asyncio.get_running_loop().call_later(WATCH_S, self._watch, calling, listener)
 
     def _lost(self) -> None:
         if self._calling is not None:
             self._calling = None
             self._reconnect()
+
+
+def _listener(path: Path) -> tuple[int, int] | None:
+    """Who listens there, by the number and birth of the socket's file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_ctime_ns

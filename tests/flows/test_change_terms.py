@@ -189,9 +189,10 @@ def test_terms_end_and_begin_but_are_never_altered(database: str) -> None:
 def test_what_refers_to_nothing_is_impossible(database: str) -> None:
     """A contract, an agent or a key of a partner that does not exist."""
     key = AddKey("key_1", "partner", "ptn_1", "ed25519", b64(CHEN.signer.public))
+    changes: list[AnyChange] = [CONTRACT, AddAgent("agt_1", "ptn_1"), key, MoveKey("key_1", "revoked")]
 
     async def story(ask: Ask) -> None:
-        for number, change in enumerate((CONTRACT, AddAgent("agt_1", "ptn_1"), key, MoveKey("key_1", "revoked"))):
+        for number, change in enumerate(changes):
             refusal = await agree(ask, f"prp_{number}", change)
             assert refusal == Refusal(Reason.proposal_is_impossible, "change")
 
