@@ -22,7 +22,15 @@ FILE_LINES_MAX = 500
 POSITIONAL_MAX = 5
 
 BASE = {"money", "clock", "ids", "refusals", "wire", "crypto", "db", "migrations"}
-ENTRY_POINTS = {"suyuan.__main__", "suyuan.faces.cli", "suyuan.faces.sdk", "suyuan.outside.sandbox.__main__"}
+ENTRY_POINTS = {
+    "suyuan.__main__",
+    "suyuan.app.__main__",
+    "suyuan.faces.cli",
+    "suyuan.faces.http.__main__",
+    "suyuan.faces.reference",
+    "suyuan.faces.sdk",
+    "suyuan.outside.sandbox.__main__",
+}
 SAY_NOTHING = {"data", "helper", "helpers", "manager", "managers", "misc", "process", "processor", "util", "utils"}
 
 # (what is banned, where it is allowed, what to use): the names are as the code writes them.
