@@ -14,6 +14,7 @@ import msgspec
 
 from suyuan.base.clock import Clock
 from suyuan.base.refusals import Reason, Refusal
+from suyuan.history.events import Event
 from suyuan.history.frames import Commands
 from suyuan.privacy.vault import Vault
 from suyuan.settle.card import Formats
@@ -32,7 +33,8 @@ class Desk:
 
     line: Commands
     lookup: Lookup
-    event_at: Callable[[int], Awaitable[bytes | None]]
+    event_at: Callable[[int], Awaitable[Event | None]]
+    """Reads one event of history back, by its place."""
     vault: Vault
     clock: Clock
     chance: Callable[[int], bytes]
@@ -42,7 +44,8 @@ class Desk:
     operators: Mapping[str, Operator]
     asked_for_secrets: frozenset[str]
     """The operators that are asked whether a secret is valid before the card is taken; not all of them tell."""
-    face_check: FaceCheck
+    face_check: FaceCheck | None
+    """None where the platform has none: limits cannot be raised then."""
     keys: tuple[PlatformKey, ...]
     """The platform's own keys. The first is an Ed25519 key and signs answers; all of them sign vouchers."""
     seen_reads: SeenReads

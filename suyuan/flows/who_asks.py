@@ -29,6 +29,7 @@ class Knock(NamedTuple):
     address: str
     route: str
     """Method and path of the route, for which an idempotency key counts: `POST /v1/redemptions`."""
+    takes_query: bool = False
 
 
 class Marks(NamedTuple):
@@ -71,6 +72,8 @@ async def who_asks(desk: Desk, knock: Knock) -> Asking | Refusal:
         return signed
     if signed.merchant_id not in ("", key.owner):
         return Refusal(Reason.merchant_id_cannot_be_asked_for, "mchid")
+    if "?" in claim.request.target_uri and not knock.takes_query:
+        return Refusal(Reason.field_is_unknown, "query")
     # (3) Once. A write's nonce is spent in the line, together with what it does.
     nonce = nonce_mark(key.id, signed.nonce)
     if is_read:

@@ -27,7 +27,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, get_type_hints
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from msgspec import inspect
@@ -43,6 +44,8 @@ _NAMES = re.compile(rb'"([^"\\]*)"\s*:')
 # Only a name that looks like one is repeated to the caller; a PIN put in a field's place is not.
 _SAYABLE = re.compile(r"[a-z][a-z_]{0,39}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_DIGITS = re.compile("[0-9]+", re.ASCII)
+QUERY_FIELDS_MAX = 16
 _WHOLE_DIGITS_MAX = 30
 _FAR = 10**_WHOLE_DIGITS_MAX
 
@@ -75,6 +78,7 @@ class Reader(Generic[T]):
     def __init__(self, kind: type[T]) -> None:
         self.kind = kind
         self._decoder = msgspec.json.Decoder(kind)
+        self._numbers = {name for name, hint in get_type_hints(kind).items() if "int" in str(hint)}
 
     def read(self, body: bytes) -> T | Refusal:
         """The body, or the first reason against it. Never raises."""
@@ -85,6 +89,23 @@ class Reader(Generic[T]):
         if _is_clearly_single(body):
             return value
         return explain(body, self.kind) or value
+
+    def read_query(self, target_uri: str) -> T | Refusal:
+        """The same for the query of an address, whose values are texts and, where the field is one, whole numbers."""
+        try:
+            pairs = parse_qsl(urlsplit(target_uri).query, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX)
+        except ValueError:
+            return Refusal(Reason.field_is_unknown, "query")
+        texts = dict(pairs)
+        if len(texts) < len(pairs):
+            return Refusal(Reason.body_field_is_doubled, "query")
+        value = {name: _number(text) if name in self._numbers else text for name, text in texts.items()}
+        refusal = _first_finding(value, self.kind)
+        return refusal or msgspec.convert(value, self.kind)
+
+
+def _number(text: str) -> int | str:
+    return _whole(text) if _DIGITS.fullmatch(text) else text
 
 
 def _is_clearly_single(body: bytes) -> bool:
@@ -112,6 +133,10 @@ def explain(body: bytes, kind: type[msgspec.Struct]) -> Refusal | None:
         return Refusal(Reason.body_is_not_json)
     if doubled:
         return Refusal(Reason.body_field_is_doubled, _sayable("", doubled[0]))
+    return _first_finding(value, kind)
+
+
+def _first_finding(value: dict[str, Any], kind: type[msgspec.Struct]) -> Refusal | None:
     findings = [*_asked_for(value, _known_names(kind)), *_findings(value, _type_of(kind), "")]
     return min(findings, key=lambda refusal: _ORDER[refusal.reason], default=None)
 
