@@ -37,10 +37,12 @@ from suyuan.faces.sdk.records import (
     Trouble,
     Unreachable,
 )
+from suyuan.settle.voucher import BadVoucher, Voucher, check_voucher
 
 __all__ = [
     "AsyncPlatform",
     "BadAnswer",
+    "BadVoucher",
     "Page",
     "Patience",
     "Pending",
@@ -55,6 +57,8 @@ __all__ = [
     "Trouble",
     "Unreachable",
     "UnsafeKeyFile",
+    "Voucher",
+    "check_voucher",
     "read_key_file",
     "write_key_file",
 ]
