@@ -1,0 +1,121 @@
+"""Puts the API together: doors on their paths, the open addresses, and the minute's count of strangers.
+
+The open addresses need no signature and tell nothing about anybody: `/v1/health`, `/v1/platform`, `/openapi.json`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from suyuan.base.crypto import PublicKey
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.faces.http import answers
+from suyuan.faces.http.answers import Reply, problem, reply
+from suyuan.faces.http.door import Door, send_reply
+from suyuan.faces.http.openapi import document
+from suyuan.faces.http.routes import ENDPOINTS, Endpoint
+from suyuan.flows.count_strangers import Strangers
+from suyuan.flows.desk import Desk, ask_line
+
+HANDED_ON_S = 5.0
+
+
+def build(desk: Desk, *, trusted_proxies: tuple[str, ...] = ()) -> Starlette:
+    """The API over a desk. `trusted_proxies` are addresses or networks whose X-Forwarded-For is believed."""
+    strangers = Strangers()
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in ENDPOINTS:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    doors = [Route(path, Door(desk, methods, strangers, trusted_proxies)) for path, methods in by_path.items()]
+    app = Starlette(
+        routes=[*doors, *_open_routes(desk)],
+        lifespan=lambda _: _counting(desk, strangers),
+        exception_handlers={404: _Unknown(desk)},
+    )
+    # A redirect to the same path with or without a slash would be an answer that nobody signed.
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Open:
+    """An address that anybody may read."""
+
+    def __init__(self, desk: Desk, tell: Callable[[], Awaitable[Reply]]) -> None:
+        self._desk = desk
+        self._tell = tell
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in ("GET", "HEAD"):
+            told = await self._tell()
+        else:
+            refusal = problem(Refusal(Reason.method_is_not_allowed))
+            told = refusal._replace(headers=(*refusal.headers, (b"allow", b"GET, HEAD")))
+        await send_reply(send, self._desk, told)
+
+
+def _open_routes(desk: Desk) -> list[Route]:
+    written = Reply(200, msgspec.json.encode(document(desk.origin)))
+    keys = [answers.KeyShown(key.id, PublicKey(key.signer.algorithm, key.signer.public).text()) for key in desk.keys]
+    shown = reply(200, answers.PlatformShown(desk.origin, keys))
+
+    async def health() -> Reply:
+        is_ready = await desk.is_ready()
+        return reply(200, answers.Health(True)) if is_ready else problem(Refusal(Reason.platform_is_starting))
+
+    async def platform() -> Reply:
+        return shown
+
+    async def openapi() -> Reply:
+        return written
+
+    tells = {"/v1/health": health, "/v1/platform": platform, "/openapi.json": openapi}
+    return [Route(path, _Open(desk, tell)) for path, tell in tells.items()]
+
+
+class _Unknown:
+    """There is nothing at this address: Starlette's own answer would be neither a problem document nor signed."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, request: Request, fault: Exception) -> Any:
+        return _Nothing(self._desk)
+
+
+class _Nothing:
+    """The response that Starlette sends for it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_reply(send, self._desk, problem(Refusal(Reason.route_is_unknown)))
+
+
+@asynccontextmanager
+async def _counting(desk: Desk, strangers: Strangers) -> AsyncIterator[None]:
+    """While the API serves, hands on the strangers of each minute that is over."""
+    task = asyncio.create_task(_hand_on(desk, strangers))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _hand_on(desk: Desk, strangers: Strangers) -> None:
+    while True:
+        await asyncio.sleep(HANDED_ON_S)
+        if (command := strangers.finished(at=desk.clock.now())) is not None:
+            # A line that is away loses a count of nobodies; keeping it would let them fill our memory.
+            await ask_line(desk, command)
