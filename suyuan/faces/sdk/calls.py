@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import msgspec
-
 from suyuan.base import wire
 from suyuan.base.crypto import PublicKey
 from suyuan.faces.sdk.exchange import Answer, Ask, Call, Flow, Pause, Session, exchange, exchange_bytes, read_answer
 from suyuan.faces.sdk.records import (
     BadAnswer,
+    Contracts,
+    Limits,
     Page,
     Pending,
     PlatformFacts,
@@ -29,10 +29,6 @@ from suyuan.faces.sdk.records import (
 FIRST_LOOK_S = 0.2
 LOOK_S_MAX = 5.0
 IDEMPOTENCY_BYTES = 16
-
-
-class _Anything(msgspec.Struct, frozen=True):
-    """An answer of which only the fields are passed on."""
 
 
 def redeem_card(
@@ -126,14 +122,14 @@ def step_up(
     return exchange(session, _write(session, "/v1/step-ups", body, idempotency_key), SteppedUp)
 
 
-def contracts(session: Session) -> Flow[dict[str, Any] | Refused]:
-    """The contracts that the caller may redeem under, as the platform describes them."""
-    return _described(session, Call("GET", "/v1/contracts"))
+def contracts(session: Session) -> Flow[Contracts | Refused]:
+    """The contracts that the caller may redeem under."""
+    return exchange(session, Call("GET", "/v1/contracts"), Contracts)
 
 
-def limits(session: Session, seller: str) -> Flow[dict[str, Any] | Refused]:
+def limits(session: Session, seller: str) -> Flow[Limits | Refused]:
     """A seller's limits, and what is left of them today."""
-    return _described(session, Call("GET", "/v1/limits" + _query(seller=seller)))
+    return exchange(session, Call("GET", "/v1/limits" + _query(seller=seller)), Limits)
 
 
 def pin(session: Session) -> Flow[PlatformFacts]:
@@ -144,15 +140,6 @@ def pin(session: Session) -> Flow[PlatformFacts]:
     if came.status != 200:
         raise BadAnswer(f"{session.origin} answers HTTP {came.status} where a platform shows its keys")
     return read_answer(came.content, PlatformFacts)
-
-
-def _described(session: Session, call: Call) -> Flow[dict[str, Any] | Refused]:
-    content = yield from exchange_bytes(session, call)
-    if isinstance(content, Refused):
-        return content
-    read_answer(content, _Anything)
-    described: dict[str, Any] = msgspec.json.decode(content)
-    return described
 
 
 def _write(session: Session, target: str, body: dict[str, Any], idempotency_key: str | None) -> Call:

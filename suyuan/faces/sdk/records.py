@@ -97,9 +97,10 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Registered(msgspec.Struct, frozen=True):
-    """A seller the platform knows from now on."""
+    """A seller the platform knows from now on, and the id of the device's key where one was given."""
 
     seller: str
+    device_key: str = ""
 
 
 class SteppedUp(msgspec.Struct, frozen=True):
@@ -108,6 +109,46 @@ class SteppedUp(msgspec.Struct, frozen=True):
     step_up: str
     raised_fen: int
     day: str
+
+
+class ContractTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """A contract: `ratio_face` of card value become `ratio_value` of payout."""
+
+    contract: str
+    source: str
+    value_kind: str
+    ratio_face: int
+    ratio_value: int
+    channel: str
+    disposition: str
+    begins_at: int
+    ends_at: int
+
+
+class Contracts(msgspec.Struct, frozen=True):
+    """The contracts under which the caller may redeem."""
+
+    contracts: tuple[ContractTerms, ...]
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit of a window: `day` in Shanghai, or the last `24h`."""
+
+    subject: str
+    window: str
+    cap_fen: int
+    raised_fen: int
+    left_fen: int
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a seller may still redeem. A redemption needs room in every limit."""
+
+    seller: str
+    tier: int
+    day: str
+    transaction_fen_max: int
+    limits: tuple[Limit, ...]
 
 
 class PlatformKey(msgspec.Struct, frozen=True):

@@ -127,8 +127,11 @@ def test_everything_that_can_be_asked_is_answered() -> None:
         step = platform.step_up(seller="slr_1", capture="face")
         assert not isinstance(step, Refused)
         assert step.raised_fen == 100_00
-        assert platform.contracts() == {"contracts": [{"contract": "ctr_1"}]}
-        assert platform.limits("slr_1") == {"seller": "slr_1", "limits": []}
+        contracts, limits = platform.contracts(), platform.limits("slr_1")
+        assert not isinstance(contracts, Refused)
+        assert contracts.contracts[0].ratio_value == 8
+        assert not isinstance(limits, Refused)
+        assert limits.transaction_fen_max == 500_00
 
 
 def test_an_unknown_redemption_is_refused_not_raised() -> None:

@@ -31,6 +31,12 @@ HURRIED = Patience(tries_max=8, first_wait_s=0.01, wait_max_s=0.05)
 SLOW_S = 0.8
 
 
+CONTRACT = {
+    "contract": "ctr_1", "source": "card", "value_kind": "money", "ratio_face": 10, "ratio_value": 8,
+    "channel": "bank_transfer", "disposition": "consume_then_pay", "begins_at": 0, "ends_at": 2**62,
+}  # fmt: skip
+
+
 class Mischief(Enum):
     FINE = auto()
     BUSY = auto()
@@ -135,9 +141,9 @@ class TwinPlatform:
 
     def _read(self, target: str) -> tuple[int, dict[str, Any]]:
         if target.startswith("/v1/contracts"):
-            return 200, {"contracts": [{"contract": "ctr_1"}]}
+            return 200, {"contracts": [CONTRACT]}
         if target.startswith("/v1/limits"):
-            return 200, {"seller": "slr_1", "limits": []}
+            return 200, {"seller": "slr_1", "tier": 1, "day": "2026-11-22", "transaction_fen_max": 500_00, "limits": []}
         if target.startswith("/v1/redemptions?") or target == "/v1/redemptions":
             return 200, {"redemptions": [self._state(taken) for taken in self.redemptions.values()], "next": None}
         redemption_id = target.split("/")[3]
