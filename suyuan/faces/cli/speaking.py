@@ -1,0 +1,44 @@
+"""What the officers' and auditors' commands add to `terminal`: a chosen language, refusals as sentences, tables.
+
+>>> language_of("zh"), language_of("en")
+('zh', 'en')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from suyuan.base.refusals import Language, Refusal
+from suyuan.faces.cli import terminal
+
+Lang = Annotated[str | None, typer.Option("--lang", help="zh or en; without it, the language of LANG")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object for machines")]
+
+
+def language_of(choice: str | None) -> Language:
+    """The language that was chosen, or else the terminal's."""
+    if choice not in (None, "zh", "en"):
+        raise typer.BadParameter("choose zh or en", param_hint="--lang")
+    chosen = choice or terminal.language()
+    return "zh" if chosen == "zh" else "en"
+
+
+def refuse(refusal: Refusal, language: Language) -> NoReturn:
+    """Says a refusal of the platform and ends the command."""
+    terminal.fail(f"{refusal.sentence(language)} [{refusal.code}]", code=1)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table for people. Text from the database is shown as it is, without rich's markup."""
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    # An id that is cut short cannot be copied, so a narrow terminal folds it.
+    table = Table(*(Column(column, overflow="fold") for column in columns))
+    for row in rows:
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    Console().print(table)
