@@ -122,6 +122,9 @@ def apply(shelves: Shelves, command: RecordOutcome, turn: Turn) -> Decided:
         return Decided(Refusal(Reason.redemption_is_unknown))
     due = shelves.redemptions.outbox.get(command.redemption)
     belongs = command.kind in _KINDS[booking.stage_of(redemption)]
+    if command.kind == "debt" and redemption.state != booking.SELLING:
+        # Only who was paid can owe: news of a debt about an unpaid card is somebody's mistake.
+        belongs = False
     if due is None or not belongs or command.order_no != order_no_of(redemption):
         return Decided(Refusal(Reason.redemption_is_settled_already))
     if command.kind == "unknown":

@@ -20,7 +20,7 @@ import msgspec
 from suyuan.base import db
 from suyuan.base.clock import SECOND, SetClock, shanghai_day
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.flows import keep_house, record_outcome, redeem_card, sell_on
+from suyuan.flows import keep_house, record_outcome, sell_on, take_redemption
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import SwitchTurned, TierRaised
 from suyuan.history.leader import take_lead
@@ -83,7 +83,7 @@ def _turn_switch(shelves: Shelves, command: Turned, turn: Turn) -> Decided:
 
 
 APPLIERS: dict[type, Applier] = {
-    redeem_card.TakeRedemption: redeem_card.APPLIER,
+    take_redemption.TakeRedemption: take_redemption.APPLIER,
     record_outcome.RecordOutcome: record_outcome.APPLIER,
     record_outcome.TakeBack: record_outcome.TAKE_BACK_APPLIER,
     sell_on.SellOn: sell_on.APPLIER,
@@ -138,6 +138,11 @@ class BooksLine:
     def one(self, command: msgspec.Struct) -> Any:
         """The answer to one command."""
         return self.submit(command)[0]
+
+    @property
+    def next_at(self) -> int:
+        """The instant of whatever is decided next."""
+        return max(self.clock.now(), self._line._last_at + 1)
 
     def restart(self) -> None:
         """Another leader takes over, with nothing in memory."""
@@ -240,9 +245,9 @@ class Knock:
     def id(self) -> str:
         return f"rdm_{self.number:06}"
 
-    def command(self) -> redeem_card.TakeRedemption:
+    def command(self) -> take_redemption.TakeRedemption:
         card = self.card or f"crd_{self.number}"
-        return redeem_card.TakeRedemption(
+        return take_redemption.TakeRedemption(
             redemption=self.id,
             key=self.key,
             nonce_mark=_mark(f"nonce {self.nonce or self.number}", 16),
@@ -268,7 +273,7 @@ def _mark(text: str, size: int) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:size]
 
 
-def outcome(line: BooksLine, redemption: str, kind: str, word: str = "word") -> record_outcome.RecordOutcome:
+def outcome(redemption: str, kind: str, word: str = "word") -> record_outcome.RecordOutcome:
     """A provider's verdict on the present stage."""
     suffix = record_outcome.PAY_SUFFIX if kind in ("paid", "pay_refused") else record_outcome.CONSUME_SUFFIX
     return record_outcome.RecordOutcome(redemption, redemption + suffix, kind, word, 1, 1)
