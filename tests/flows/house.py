@@ -1,0 +1,312 @@
+"""A whole platform behind one door, for tests: the real line, the real PostgreSQL, and an operator and a face check
+that answer what a test tells them.
+
+`House` runs on an event loop of its own, so tests are ordinary functions. The clock is set to noon in Shanghai. The
+register holds two partners, so that each test can ask what one sees of the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import itertools
+import json
+import threading
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import asyncpg
+import msgspec
+import psycopg
+
+from suyuan.app.appliers import APPLIERS
+from suyuan.base import crypto, db, wire
+from suyuan.base.clock import SECOND, SetClock, plus
+from suyuan.base.refusals import Refusal
+from suyuan.flows import count_strangers, register_seller, step_up
+from suyuan.flows.desk import Desk
+from suyuan.flows.shelves import Shelves
+from suyuan.flows.who_asks import Knock
+from suyuan.history.leader import take_lead
+from suyuan.history.line import Line
+from suyuan.history.recall import event_at
+from suyuan.privacy.vault import Vault
+from suyuan.settle.account import FOR_EVER, Contract, Key, Partner, Seller
+from suyuan.settle.card import load_formats
+from suyuan.settle.limits import LimitRules
+from suyuan.settle.lookup import Lookup
+from suyuan.settle.providers import (
+    CardSecret,
+    ConsumeOrder,
+    ConsumeVerdict,
+    FaceMatched,
+    FaceOrder,
+    FaceVerdict,
+    NotFound,
+    Reversal,
+    SecretVerdict,
+    Unknown,
+)
+from suyuan.settle.request import RawRequest, parse, sign_like_wechat, sign_request
+from suyuan.settle.seen_reads import SeenReads
+from suyuan.settle.voucher import PlatformKey
+
+NOON = 1_795_320_000 * SECOND  # 2026-11-22, 12:00 in Shanghai.
+ORIGIN = "https://api.example.com"
+ADDRESS = "203.0.113.77"
+SIGNERS = {name: crypto.suite("ed25519").signer(bytes([number]) * 32) for number, name in enumerate(
+    ("key_1", "key_2", "key_seller", "key_next", "key_revoked", "key_bound", "key_device"), 1
+)}  # fmt: skip
+SIGNERS["key_sm2"] = crypto.suite("sm2-sm3").signer(b"\x21" * 32)
+PLATFORM = PlatformKey("platform-1", crypto.suite("ed25519").signer(b"\x51" * 32))
+PLATFORM_KEYS = {PLATFORM.id: crypto.PublicKey("ed25519", PLATFORM.signer.public)}
+TABLES = (
+    "event",
+    "nonce",
+    "idempotency",
+    "card",
+    "redemption",
+    "outbox",
+    "account",
+    "transfer",
+    "seller",
+    "signing_key",
+)
+
+T = TypeVar("T")
+_numbers = itertools.count(1)
+
+
+@dataclass
+class ToldOperator:
+    """Says of every secret what a test tells it to."""
+
+    verdict: SecretVerdict = None
+    asked: list[CardSecret] = field(default_factory=list)
+
+    async def check_secret(self, card: CardSecret) -> SecretVerdict:
+        self.asked.append(card)
+        return self.verdict
+
+    async def consume(self, order: ConsumeOrder) -> ConsumeVerdict:
+        return Unknown("not_told")
+
+    async def ask(self, order_no: str) -> ConsumeVerdict | NotFound:
+        return NotFound()
+
+    async def reversals(self, since: str) -> list[Reversal] | Unknown:
+        return []
+
+
+@dataclass
+class ToldFaceCheck:
+    """Says of every capture what a test tells it to."""
+
+    verdict: FaceVerdict = FaceMatched("F-1")  # noqa: RUF009 - the verdict is frozen, so sharing it is harmless.
+    asked: list[FaceOrder] = field(default_factory=list)
+
+    async def check(self, order: FaceOrder) -> FaceVerdict:
+        self.asked.append(order)
+        return self.verdict
+
+    async def ask(self, order_no: str) -> FaceVerdict | NotFound:
+        return NotFound()
+
+
+class House:
+    """The platform. Close it after use."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.clock = SetClock(NOON)
+        self.operator = ToldOperator()
+        self.face_check = ToldFaceCheck()
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+        with db.connect(url, autocommit=True) as connection:
+            fill_register(connection)
+        self.desk = self.run(self._open())
+
+    def run(self, story: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine on the house's loop."""
+        future: Future[T] = asyncio.run_coroutine_threadsafe(story, self.loop)
+        return future.result(30)
+
+    async def _open(self) -> Desk:
+        self._connection = await asyncpg.connect(db.for_asyncpg(self.url))
+        await self._connection.execute("SET enable_seqscan = off; SET jit = off")
+        lead = await take_lead(self._connection)
+        assert lead is not None
+        appliers = APPLIERS | {
+            register_seller.RegisterSeller: register_seller.APPLIER,
+            step_up.GrantStepUp: step_up.APPLIER,
+            count_strangers.CountStrangers: count_strangers.APPLIER,
+        }
+        self.line = Line(self._connection, Shelves(LimitRules()), appliers, lead, self.clock)
+        self._running = asyncio.create_task(self.line.run())
+        self._pool = db.ReadPool(self.url)
+        return Desk(
+            line=self.line,
+            lookup=Lookup(self._pool.fetch, self.clock),
+            event_at=functools.partial(event_at, self._pool.fetch),
+            vault=Vault(bytes(32)),
+            clock=self.clock,
+            chance=_chance,
+            formats=load_formats,
+            rules=LimitRules(),
+            operators={"telecom": self.operator, "cmcc": self.operator},
+            asked_for_secrets=frozenset({"telecom"}),
+            face_check=self.face_check,
+            keys=(PLATFORM,),
+            seen_reads=SeenReads(began_at=self.clock.now()),
+            origin=ORIGIN,
+            is_ready=self._is_ready,
+        )
+
+    async def _is_ready(self) -> bool:
+        return not self._running.done()
+
+    def close(self) -> None:
+        """Stops the line and closes every connection."""
+        self.run(self._close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+        self.loop.close()
+
+    async def _close(self) -> None:
+        self._running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._running
+        await self._connection.close()
+        await self._pool.close()
+
+    # --- asking ---
+
+    def knock(self, method: str, target: str, body: bytes = b"", **changes: Any) -> Knock:
+        """A signed and well-formed request at the door."""
+        headers = self.sign(method, target, body, **changes)
+        pairs = [(name.encode(), text.encode()) for name, text in headers.items()]
+        claim = parse(RawRequest(method, ORIGIN + target, pairs, body), now=self.clock.now())
+        assert not isinstance(claim, Refusal), claim
+        route = f"{method} {target.partition('?')[0]}"
+        return Knock(claim, ADDRESS, route, takes_query="?" in target)
+
+    def sign(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        key: str = "key_1",
+        idempotency_key: str | None = None,
+        nonce: str = "",
+        age_s: int = 0,
+        signer: crypto.Signer | None = None,
+        merchant_id: str | None = None,
+    ) -> dict[str, str]:
+        """The headers of a signed request, with a new nonce unless one is given, and a key for each write."""
+        number = next(_numbers)
+        is_read = method in ("GET", "HEAD")
+        words: dict[str, Any] = {
+            "key_id": key, "signer": signer or SIGNERS[key], "nonce": nonce or f"{number:022d}",
+            "now": plus(self.clock.now(), -age_s),
+            "idempotency_key": None if is_read else idempotency_key or f"order-{number}",
+        }  # fmt: skip
+        if merchant_id is not None:
+            return sign_like_wechat(method, ORIGIN + target, body, merchant_id=merchant_id, **words)
+        return sign_request(method, ORIGIN + target, body, **words)
+
+    # --- looking ---
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What the database holds."""
+        with db.connect(self.url, autocommit=True) as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each table has that a request might change."""
+        return {table: self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
+
+    def events(self) -> list[dict[str, Any]]:
+        """History, oldest first."""
+        return [json.loads(bytes(body)) for (body,) in self.rows("SELECT body FROM event ORDER BY seq")]
+
+
+def _chance(count: int) -> bytes:
+    """Different every time and the same in every run."""
+    return crypto.sha256(str(next(_numbers)).encode() * 2)[:count].ljust(count, b"\x01") if count <= 32 else (
+        crypto.sha256(str(next(_numbers)).encode()) + crypto.sha256(str(next(_numbers)).encode())
+    )[:count]  # fmt: skip
+
+
+@contextlib.contextmanager
+def open_house(url: str) -> Iterator[House]:
+    """A house for the length of a test."""
+    house = House(url)
+    try:
+        yield house
+    finally:
+        house.close()
+
+
+# --- bodies ---
+
+
+def card(number: int = 1, face_fen: int = 100_00, operator: str = "cmcc", **changes: Any) -> dict[str, Any]:
+    """A wish to redeem a card; each number is another card."""
+    source = {"type": "card", "operator": operator, "serial": f"{number:017d}", "pin": f"{number:018d}"}
+    return {"contract": "ctr_1", "seller": "slr_1", "source": source | {"face_fen": face_fen}} | changes
+
+
+def written(body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+# --- the register ---
+
+
+def fill_register(connection: psycopg.Connection[Any]) -> None:
+    """Two partners, each with a seller and keys."""
+    for partner in ("ptn_1", "ptn_2"):
+        insert(connection, "partner", Partner(partner, partner, "active", ""))
+    insert(connection, "seller", seller("slr_1", "ptn_1"))
+    insert(connection, "seller", seller("slr_2", "ptn_2"))
+    insert(connection, "seller", seller("slr_3", "ptn_1"))
+    insert(connection, "contract", contract("ctr_1", "ptn_1"))
+    insert(connection, "contract", contract("ctr_2", "ptn_2"))
+    insert(connection, "contract", contract("ctr_balance", "ptn_1", source="balance"))
+    insert(connection, "signing_key", key("key_1", "ptn_1"))
+    insert(connection, "signing_key", key("key_2", "ptn_2"))
+    insert(connection, "signing_key", key("key_seller", "slr_1", owner_kind="seller"))
+    insert(connection, "signing_key", key("key_next", "ptn_1", state="next"))
+    insert(connection, "signing_key", key("key_revoked", "ptn_1", state="revoked"))
+    insert(connection, "signing_key", key("key_bound", "ptn_1", networks="10.0.0.0/8"))
+    insert(connection, "signing_key", key("key_sm2", "ptn_1"))
+
+
+def insert(connection: psycopg.Connection[Any], table: str, row: msgspec.Struct) -> None:
+    values = msgspec.structs.asdict(row)
+    columns, places = ", ".join(values), ", ".join(["%s"] * len(values))
+    connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})".encode(), list(values.values()))
+
+
+def seller(seller_id: str, partner: str) -> Seller:
+    index = f"index-of-{seller_id}"
+    return Seller(seller_id, partner, "active", 1, index, index, "n", "i", "p", "sealed-payee", 1, 0)
+
+
+def contract(contract_id: str, partner: str, source: str = "card") -> Contract:
+    return Contract(
+        contract_id, partner, source, "money", 10, 8, "bank_transfer", "m-1", "consume_then_pay", 0, 0, FOR_EVER
+    )
+
+
+def key(
+    key_id: str, owner: str, owner_kind: str = "partner", state: str = "active", networks: str = ""
+) -> Key:  # fmt: skip
+    signer = SIGNERS[key_id]
+    return Key(key_id, owner_kind, owner, signer.algorithm, wire.b64(signer.public), state, None, networks, FOR_EVER)

@@ -1,0 +1,185 @@
+"""The story of a redemption at the door, over the real line and the real books."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from suyuan.base.crypto import BadSignature
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.redeem_card import Taken, redeem_card
+from suyuan.privacy.classes import Sealed
+from suyuan.privacy.grant import to_consume_card
+from suyuan.settle.providers import Unknown
+from tests.flows.house import NOON, SIGNERS, House, card, written
+
+PATH = "/v1/redemptions"
+
+
+def redeem(house: House, body: object, **changes: object) -> Taken | Refusal:
+    return house.run(redeem_card(house.desk, house.knock("POST", PATH, written(body), **changes)))
+
+
+def taken(house: House, body: object, **changes: object) -> Taken:
+    answer = redeem(house, body, **changes)
+    assert isinstance(answer, Taken), answer
+    return answer
+
+
+def refused(house: House, body: object, **changes: object) -> Reason:
+    answer = redeem(house, body, **changes)
+    assert isinstance(answer, Refusal), answer
+    return answer.reason
+
+
+def test_a_card_becomes_money(house: House) -> None:
+    """100.00 at 10 : 8 is 80.00 for the seller and 20.00 for us; the card is claimed, the payout is due."""
+    answer = taken(house, card())
+    assert (answer.face_fen, answer.paid, answer.fee_fen, answer.rounding_fen) == (100_00, 80_00, 20_00, 0)
+    assert answer.value_kind == "money"
+    assert house.rows("SELECT redemption, state FROM card") == [(answer.redemption, "claimed")]
+    assert house.rows("SELECT redemption, kind FROM outbox") == [(answer.redemption, "settle")]
+    assert [event["kind"] for event in house.events()] == ["redemption_taken/1"]
+
+
+def test_serial_and_pin_are_sealed_before_they_leave_the_door(house: House) -> None:
+    """No table holds them; the sealed fields open to an authority for this redemption, and to no other."""
+    answer = taken(house, card(7))
+    ((sealed_serial, sealed_pin),) = house.rows("SELECT sealed_serial, sealed_secret FROM card")
+    authority = to_consume_card(answer.redemption, now=NOON)
+    vault = house.desk.vault
+    assert vault.open(Sealed(sealed_serial), authority, field="serial", now=NOON) == f"{7:017d}"
+    assert vault.open(Sealed(sealed_pin), authority, field="pin", now=NOON) == f"{7:018d}"
+    for table in ("event", "card", "redemption", "idempotency", "outbox"):
+        assert f"{7:017d}" not in str(house.rows(f"SELECT {table}::text FROM {table}"))
+
+
+def test_a_balance_is_a_source_of_its_own_each_time(house: House) -> None:
+    """The holder of a number may sell twice a day; the number is sealed and there is no secret."""
+    source = {"type": "balance", "operator": "cmcc", "number": "13800000000", "amount_fen": 50_00}
+    for _ in range(2):
+        assert taken(house, card(contract="ctr_balance", source=source)).paid == 40_00
+    rows = house.rows("SELECT id, redemption, sealed_secret FROM card")
+    assert sorted(row[0] for row in rows) == sorted(f"balance-{row[1]}" for row in rows)
+    assert {row[2] for row in rows} == {""}
+
+
+def test_a_retry_gets_the_first_answer(house: House) -> None:
+    """Signed anew with the same idempotency key: the same redemption, and nothing is taken twice."""
+    first = taken(house, card(), idempotency_key="order-A")
+    assert taken(house, card(), idempotency_key="order-A") == first
+    assert house.counts()["redemption"] == 1
+
+
+def test_another_request_under_a_used_key_conflicts(house: House) -> None:
+    taken(house, card(1), idempotency_key="order-A")
+    reason = refused(house, card(2), idempotency_key="order-A")
+    assert reason is Reason.idempotency_key_was_used_for_another_request
+
+
+def test_a_replayed_request_acts_never(house: House) -> None:
+    """The very same bytes again, by somebody who listened."""
+    knock = house.knock("POST", PATH, written(card()))
+    assert isinstance(house.run(redeem_card(house.desk, knock)), Taken)
+    assert house.run(redeem_card(house.desk, knock)) == Refusal(Reason.request_was_replayed)
+    assert house.counts()["redemption"] == 1
+
+
+def test_a_bad_signature_raises_and_changes_nothing(house: House) -> None:
+    """Signed by another key than the one that it names."""
+    before = house.counts()
+    with pytest.raises(BadSignature):
+        redeem(house, card(), signer=SIGNERS["key_2"])
+    assert house.counts() == before
+
+
+def test_a_card_is_sold_once_whoever_sells_it(house: House) -> None:
+    taken(house, card(5))
+    assert refused(house, card(5)) is Reason.card_was_sold_before
+    other = card(5, contract="ctr_2", seller="slr_2")
+    assert refused(house, other, key="key_2") is Reason.card_was_sold_before
+
+
+def test_a_key_sells_for_its_own_sellers_under_its_own_contracts(house: House) -> None:
+    """Another partner's seller and contract are unknown, not forbidden; a seller's key speaks for that seller alone."""
+    assert refused(house, card(seller="slr_2")) is Reason.seller_is_unknown
+    assert refused(house, card(contract="ctr_2")) is Reason.contract_is_unknown
+    assert refused(house, card(seller="slr_3"), key="key_seller") is Reason.key_may_not_do_this
+    assert refused(house, card(agent="agt_9")) is Reason.agent_is_unknown
+    assert taken(house, card(), key="key_seller").paid == 80_00
+
+
+def test_a_revoked_key_acts_no_more_though_the_door_remembers_it(house: House) -> None:
+    """The door knows a key for a second; the line asks again before it acts, and before it repeats an answer."""
+    taken(house, card(1), idempotency_key="order-A")
+    house.rows("UPDATE signing_key SET state = 'revoked' WHERE id = 'key_1' RETURNING id")
+    house.line._working_set.forget()  # What the line's own command for revoking would have changed in memory.
+    assert refused(house, card(2)) is Reason.key_is_not_active
+    assert refused(house, card(1), idempotency_key="order-A") is Reason.key_is_not_active
+
+
+def test_a_sum_split_into_parallel_pieces_meets_one_limit(house: House) -> None:
+    """11 × 500.00 at once against a limit of 5,000.00: ten pass, in whatever order they come."""
+    face_fen = 500_00
+    knocks = [house.knock("POST", PATH, written(card(n, face_fen))) for n in range(1, 12)]
+
+    async def all_at_once() -> list[Taken | Refusal]:
+        return await asyncio.gather(*(redeem_card(house.desk, knock) for knock in knocks))
+
+    answers = house.run(all_at_once())
+    assert sum(answer.face_fen for answer in answers if isinstance(answer, Taken)) == 5_000_00
+    assert [answer.reason for answer in answers if isinstance(answer, Refusal)] == [Reason.step_up_is_needed]
+
+
+def test_the_expected_payout_is_a_guard_for_the_seller(house: House) -> None:
+    assert refused(house, card(1, expected_payout=90_00)) is Reason.payout_is_not_the_expected_one
+    assert taken(house, card(1, expected_payout=80_00)).paid == 80_00
+
+
+def telecom(number: int = 1, **changes: object) -> dict[str, object]:
+    body = card(number, operator="telecom", **changes)
+    body["source"]["serial"] = f"{number:019d}"
+    return body
+
+
+def test_an_operator_that_tells_is_asked_before_anything_is_taken(house: House) -> None:
+    """Asking spends nothing. A wrong secret is refused and the card stays free; silence is not held against it."""
+    house.operator.verdict = False
+    assert refused(house, telecom()) is Reason.card_secret_is_wrong
+    assert house.counts()["card"] == 0
+    house.operator.verdict = Unknown("timed_out")
+    assert taken(house, telecom()).paid == 80_00
+
+
+def test_an_operator_is_asked_only_for_who_may_sell(house: House) -> None:
+    """Otherwise a key without a contract could try PINs at the operator's counter."""
+    assert refused(house, telecom(contract="ctr_2")) is Reason.contract_is_unknown
+    assert refused(house, telecom(seller="slr_2")) is Reason.seller_is_unknown
+    assert refused(house, telecom(seller="slr_3"), key="key_seller") is Reason.key_may_not_do_this
+    assert house.operator.asked == []
+
+
+def test_an_operator_that_does_not_tell_is_not_asked(house: House) -> None:
+    taken(house, card())
+    assert house.operator.asked == []
+
+
+def test_sm2_signs_as_well(house: House) -> None:
+    assert taken(house, card(), key="key_sm2").paid == 80_00
+
+
+def test_the_merchant_id_of_the_other_dialect_must_be_the_keys_own(house: House) -> None:
+    """It is not signed there, so it may say nothing but what we know."""
+    assert taken(house, card(1), merchant_id="ptn_1").paid == 80_00
+    assert refused(house, card(2), merchant_id="1900001") is Reason.merchant_id_cannot_be_asked_for
+
+
+def test_a_refusal_is_a_fact_and_cannot_flip(house: House) -> None:
+    """Refused for a seller who is unknown; after the registration the same request is still refused, a new one not."""
+    assert refused(house, card(seller="slr_9"), idempotency_key="order-A") is Reason.seller_is_unknown
+    assert house.events()[0]["reason"] == "seller_is_unknown"
+    house.rows("INSERT INTO seller SELECT 'slr_9', partner, state, tier, identity_index, 'x', sealed_name,"
+               " sealed_identity, sealed_number, sealed_payee, 1, 0 FROM seller WHERE id = 'slr_1' RETURNING id")  # fmt: skip
+    assert refused(house, card(seller="slr_9"), idempotency_key="order-A") is Reason.seller_is_unknown
+    assert taken(house, card(seller="slr_9")).paid == 80_00

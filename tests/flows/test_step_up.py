@@ -1,0 +1,66 @@
+"""Step-ups: a face check raises today's limit once, and silence of the check decides nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.redeem_card import Taken, redeem_card
+from suyuan.flows.step_up import Raised, step_up
+from suyuan.settle.providers import FaceDiffers, FaceMatched, Unknown
+from tests.flows.house import House, card, written
+
+WISH = {"seller": "slr_1", "capture": "capture-1"}
+
+
+def ask(house: House, body: dict[str, Any] | None = None, **changes: Any) -> Raised | Refusal:
+    return house.run(step_up(house.desk, house.knock("POST", "/v1/step-ups", written(body or WISH), **changes)))
+
+
+def sell(house: House, number: int) -> Taken | Refusal:
+    knock = house.knock("POST", "/v1/redemptions", written(card(number, 500_00)))
+    return house.run(redeem_card(house.desk, knock))
+
+
+def test_a_passed_check_raises_todays_limit(house: House) -> None:
+    """10 × 500.00 reach the limit; after the check another ten pass, and then it is really over."""
+    assert all(isinstance(sell(house, number), Taken) for number in range(10))
+    assert sell(house, 10) == Refusal(Reason.step_up_is_needed, "seller")
+    answer = ask(house)
+    assert isinstance(answer, Raised)
+    assert (answer.raised_fen, answer.day) == (5_000_00, "2026-11-22")
+    assert all(isinstance(sell(house, number), Taken) for number in range(11, 21))
+    assert isinstance(sell(house, 21), Refusal)
+
+
+def test_the_limit_is_raised_once_a_day(house: House) -> None:
+    assert isinstance(ask(house), Raised)
+    assert ask(house) == Refusal(Reason.step_up_was_granted_before, "seller")
+
+
+def test_a_retry_asks_the_same_order_and_gets_the_same_answer(house: House) -> None:
+    first = ask(house, idempotency_key="order-A")
+    assert ask(house, idempotency_key="order-A") == first
+    assert len({order.order_no for order in house.face_check.asked}) == 1
+    assert {order.person for order in house.face_check.asked} == {"index-of-slr_1"}
+
+
+def test_silence_decides_nothing(house: House) -> None:
+    """The same idempotency key may be used again: nothing was kept."""
+    house.face_check.verdict = Unknown("timed_out")
+    assert ask(house, idempotency_key="order-A") == Refusal(Reason.face_check_is_not_available)
+    house.face_check.verdict = FaceMatched("F-2")
+    assert isinstance(ask(house, idempotency_key="order-A"), Raised)
+
+
+def test_another_face_is_refused_for_good(house: House) -> None:
+    house.face_check.verdict = FaceDiffers()
+    assert ask(house, idempotency_key="order-A") == Refusal(Reason.face_check_was_not_passed)
+    house.face_check.verdict = FaceMatched("F-2")
+    assert ask(house, idempotency_key="order-A") == Refusal(Reason.face_check_was_not_passed)
+
+
+def test_nobody_is_shown_to_a_provider_for_a_stranger(house: House) -> None:
+    assert ask(house, WISH | {"seller": "slr_2"}) == Refusal(Reason.seller_is_unknown, "seller")
+    assert ask(house, WISH | {"seller": "slr_3"}, key="key_seller") == Refusal(Reason.key_may_not_do_this, "seller")
+    assert house.face_check.asked == []
