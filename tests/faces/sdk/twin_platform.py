@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ SLOW_S = 0.8
 
 CONTRACT = {
     "contract": "ctr_1", "source": "card", "value_kind": "money", "ratio_face": 10, "ratio_value": 8,
-    "channel": "bank_transfer", "disposition": "consume_then_pay", "begins_at": 0, "ends_at": 2**62,
+    "channel": "bank_transfer", "disposition": "consume_then_pay", "begins_at": 0, "ends_at": 2**53 - 1,
 }  # fmt: skip
 
 
@@ -79,6 +80,7 @@ class TwinPlatform:
         self.heard: list[Heard] = []
         self.cards: dict[str, dict[str, Any]] = {}
         self.looks_until_paid = 2
+        self.pace_s = 0.0
         self.first_answer: tuple[int, bytes, dict[str, str]] | None = None
         self.lock = threading.Lock()
         self._acts: dict[str, tuple[bytes, tuple[int, dict[str, Any]]]] = {}
@@ -187,6 +189,7 @@ class _Door(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         mischief = self.platform.next_mischief()
+        time.sleep(self.platform.pace_s)
         pairs = [(name.encode(), value.encode("latin-1")) for name, value in self.headers.items()]
         raw = RawRequest(self.command, self.platform.url + self.path, pairs, body)
         signed = self.platform.believe(raw, mischief)
@@ -251,6 +254,11 @@ _NOT_DONE = {Mischief.BUSY, Mischief.STARTING, Mischief.GATEWAY, Mischief.DROP_B
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is killed breaks its connection; only other errors are worth a word."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextlib.contextmanager
