@@ -69,6 +69,7 @@ class Wish:
 @app.command()
 def redeem(  # noqa: PLR0913 - Each option of the command is one argument.
     file: Annotated[Path, typer.Argument(help="CSV: operator,serial,pin,face_yuan – or 运营商,卡号,卡密,面值")],
+    *,
     url: Annotated[str, typer.Option(help="the platform's address")],
     key: Annotated[Path, typer.Option(help="your signing key file")],
     contract: Annotated[str, typer.Option(help="ctr_…")],
