@@ -6,6 +6,8 @@ attempts. Nothing is taken before everything was checked, so a refused redemptio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
@@ -97,13 +99,13 @@ def want(shelves: Shelves, command: TakeRedemption, now: int) -> bool:
     if parties is None:
         return _are_absent(shelves, command)
     register.partners.want(parties.seller.partner)
-    for target in _switches(command, parties):
-        register.switches.want(target)
+    register.switches.want_all(_switches(command, parties))
     shelves.limits.want(_takes(shelves, command, parties, now))
-    for key in booking.account_keys(
-        command.operator, command.card, parties.seller.id, parties.seller.payee_index, parties.contract.value_kind
-    ):
-        shelves.books.want(key)
+    shelves.books.accounts.want_all(
+        booking.account_keys(
+            command.operator, command.card, parties.seller.id, parties.seller.payee_index, parties.contract.value_kind
+        )
+    )
     return True
 
 
@@ -123,8 +125,8 @@ def apply(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
 
 
 def _decide(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
-    refusal = _check_parties(shelves, command, turn.at)
     parties = _known(shelves, command)
+    refusal = _check_parties(shelves, command, parties, turn.at)
     if refusal is not None or parties is None:
         return _refuse(command, parties, refusal or Refusal(Reason.key_is_unknown))
     contract = parties.contract
@@ -154,7 +156,7 @@ def _known(shelves: Shelves, command: TakeRedemption) -> _Parties | None:
     return None if key is None or seller is None or contract is None else _Parties(key, seller, contract)
 
 
-def _check_parties(shelves: Shelves, command: TakeRedemption, at: int) -> Refusal | None:
+def _check_parties(shelves: Shelves, command: TakeRedemption, parties: _Parties | None, at: int) -> Refusal | None:
     """Who asks, for whom, under which contract; the first that is wrong, in the order of `refusals`."""
     register = shelves.register
     key = register.keys.get(command.key)
@@ -168,7 +170,7 @@ def _check_parties(shelves: Shelves, command: TakeRedemption, at: int) -> Refusa
         return Refusal(Reason.key_may_not_do_this, "seller")
     contract = register.contracts.get(command.contract)
     refusal = (
-        _check_switches(shelves, command)
+        _check_switches(shelves, command, parties)
         or check_seller(seller, partner_id)
         or check_partner(register.partners.peek(partner_id))
         or _check_agent(shelves, command, partner_id)
@@ -179,22 +181,29 @@ def _check_parties(shelves: Shelves, command: TakeRedemption, at: int) -> Refusa
     return refusal
 
 
-def _switches(command: TakeRedemption, parties: _Parties) -> dict[str, Reason]:
-    """The kill switches that a redemption meets, and what each says."""
-    return {
-        EVERYTHING: Reason.platform_is_stopped,
-        f"key:{command.key}": Reason.key_is_stopped,
-        f"partner:{parties.seller.partner}": Reason.partner_is_stopped,
-        f"channel:{parties.contract.channel}": Reason.channel_is_stopped,
-        f"card_kind:{command.operator}": Reason.card_kind_is_stopped,
-    }
+def _switches(command: TakeRedemption, parties: _Parties) -> tuple[str, ...]:
+    """The kill switches that a redemption meets, in the order of `_STOPPED`."""
+    return _switches_of(command.key, parties.seller.partner, parties.contract.channel, command.operator)
 
 
-def _check_switches(shelves: Shelves, command: TakeRedemption) -> Refusal | None:
-    parties = _known(shelves, command)
+@lru_cache(4_096)
+def _switches_of(key: str, partner: str, channel: str, operator: str) -> tuple[str, ...]:
+    return (EVERYTHING, f"key:{key}", f"partner:{partner}", f"channel:{channel}", f"card_kind:{operator}")
+
+
+_STOPPED = (
+    Reason.platform_is_stopped,
+    Reason.key_is_stopped,
+    Reason.partner_is_stopped,
+    Reason.channel_is_stopped,
+    Reason.card_kind_is_stopped,
+)
+
+
+def _check_switches(shelves: Shelves, command: TakeRedemption, parties: _Parties | None) -> Refusal | None:
     if parties is None:
         return None
-    for target, reason in _switches(command, parties).items():
+    for target, reason in zip(_switches(command, parties), _STOPPED, strict=True):
         if shelves.register.is_stopped(target):
             return Refusal(reason)
     return None
@@ -234,7 +243,7 @@ def _subjects(command: TakeRedemption, parties: _Parties) -> dict[str, str]:
     return subjects
 
 
-def _takes(shelves: Shelves, command: TakeRedemption, parties: _Parties, at: int) -> list[Take]:
+def _takes(shelves: Shelves, command: TakeRedemption, parties: _Parties, at: int) -> Sequence[Take]:
     tier = tier_of(parties.seller, parties.key, at=at)
     return shelves.limits.takes(_subjects(command, parties), tier, shanghai_day(at))
 

@@ -15,7 +15,9 @@ mutable and owned by the shelf.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import filterfalse
+from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -60,8 +62,13 @@ class Shelf(Generic[Row]):
         self._added: dict[Key, Row] = {}
         self._changed: dict[Key, Row] = {}
         self._dropped: set[Key] = set()
+        # These two are asked a dozen times a step, so they are the dictionaries' own methods.
+        self.peek: Callable[[Key], Row | None] = self._rows.get
+        """The row if it is in memory; for saying what else is wanted once it is."""
+        self.change: Callable[[Key, Row], None] = self._changed.__setitem__
+        """Marks a row as changed; all its `changing` columns are written."""
         self._load_sql = self._select_sql()
-        self._changing = [self._columns.index(name) for name in (self._key_column, *changing)]
+        self._changing = attrgetter(self._key_column, *changing)
         self._update_sql = self._bulk_update_sql(changing) if changing else ""
         self._delete_sql = f"DELETE FROM {table} WHERE {self._key_column} = ANY($1)"
 
@@ -69,14 +76,18 @@ class Shelf(Generic[Row]):
 
     def want(self, key: Key) -> None:
         """Asks for a row to be in memory before the batch is decided."""
-        if key not in self._rows and key not in self._absent:
+        if key not in self._rows:
             self._wanted.add(key)
+
+    def want_all(self, keys: Iterable[Key]) -> None:
+        """Asks for many rows at once."""
+        self._wanted.update(filterfalse(self._rows.__contains__, keys))
 
     async def load(self, connection: Connection) -> bool:
         """Loads what was wanted. Returns whether there was anything to load."""
-        if not self._wanted:
+        wanted, self._wanted = self._wanted - self._absent, set()
+        if not wanted:
             return False
-        wanted, self._wanted = self._wanted, set()
         self._absent |= wanted
         for values in await connection.fetch(self._load_sql, list(wanted)):
             self._keep(self._row(*values))
@@ -91,10 +102,6 @@ class Shelf(Generic[Row]):
             raise RowWasNotWanted(f"{self.table} was read at a key that the command did not want")
         return row
 
-    def peek(self, key: Key) -> Row | None:
-        """The row if it is in memory; for saying what else is wanted once it is."""
-        return self._rows.get(key)
-
     def is_absent(self, key: Key) -> bool:
         """Whether the row is known not to exist."""
         return key in self._absent
@@ -105,11 +112,6 @@ class Shelf(Generic[Row]):
         assert key not in self._rows, f"{self.table} has this row already"
         self._rows[key] = self._added[key] = row
         self._absent.discard(key)
-
-    def change(self, key: Key, row: Row) -> None:
-        """Marks a row as changed; all its `changing` columns are written."""
-        if key not in self._added:
-            self._changed[key] = row
 
     def drop(self, row: Row) -> None:
         """Deletes a row."""
@@ -126,10 +128,10 @@ class Shelf(Generic[Row]):
         """Writes what was dropped, changed and added, in this order, inside the caller's transaction."""
         if self._dropped:
             await connection.execute(self._delete_sql, list(self._dropped))
-        if self._changed:
-            rows = [msgspec.structs.astuple(row) for row in self._changed.values()]
-            columns = [[row[at] for row in rows] for at in self._changing]
-            await connection.execute(self._update_sql, *columns)
+        # A row that is new and changed is written once, as it is now.
+        changed = [row for key, row in self._changed.items() if key not in self._added]
+        if changed:
+            await connection.execute(self._update_sql, *zip(*map(self._changing, changed), strict=True))
         if self._added:
             records = [msgspec.structs.astuple(row) for row in self._added.values()]
             await connection.copy_records_to_table(self.table, columns=self._columns, records=records)
@@ -161,7 +163,9 @@ class Shelf(Generic[Row]):
     def _make_room(self) -> None:
         """Forgets the rows that came first. Coming first is cheaper to know than being used last, and as good here."""
         excess = len(self._rows) - self._rows_max
-        if excess > 0:
+        if self._rows_max == 0:
+            self._rows.clear()
+        elif excess > 0:
             for key in list(self._rows)[: excess + self._rows_max // 8]:
                 del self._rows[key]
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import psycopg
@@ -37,6 +38,8 @@ TAKE = "limit"
 RAISE = "raise"
 # A seller who comes back after a long time may have many expired holds; no single turn pays for all of them.
 RELEASES_PER_TAKE_MAX = 256
+# Who wanted a redemption's limits a moment ago decides over the same ones now.
+TAKES_REMEMBERED = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +91,27 @@ class Limits:
         # The open holds of each rolling account, oldest first.
         self._holds: dict[str, deque[_Hold]] = {}
         self._wanted: set[str] = set()
+        self._remembered_takes = lru_cache(TAKES_REMEMBERED)(self._takes)
 
     # --- before the batch ---
 
-    def takes(self, subjects: Mapping[str, str], tier: int, day: str) -> list[Take]:
+    def takes(self, subjects: Mapping[str, str], tier: int, day: str) -> Sequence[Take]:
         """Which limits a redemption meets. A subject that is absent, as a device may be, has no limit."""
-        return [
-            Take(rule, _key(rule, subjects[rule.subject], day), rule.cap_fen[tier])
+        return self._remembered_takes(tuple(subjects.items()), tier, day)
+
+    def _takes(self, subjects: tuple[tuple[str, str], ...], tier: int, day: str) -> tuple[Take, ...]:
+        whose = dict(subjects)
+        return tuple(
+            Take(rule, _key(rule, whose[rule.subject], day), rule.cap_fen[tier])
             for rule in self.rules.rules
-            if rule.subject in subjects
-        ]
+            if rule.subject in whose
+        )
 
     def want(self, takes: Iterable[Take]) -> None:
         """Asks for the accounts of these limits."""
         self._books.want(SPENT)
+        self._books.accounts.want_all([take.key for take in takes])
         for take in takes:
-            self._books.want(take.key)
             if take.rule.window == "24h" and take.key not in self._holds:
                 self._wanted.add(take.key)
 
@@ -152,7 +160,8 @@ class Limits:
             expires_at = None
             if take.rule.window == "24h":
                 expires_at = plus(turn.at, DAY_S)
-                self._release_expired(turn, account, spent)
+                if self._has_expired(take.key, turn.at):
+                    self._release_expired(turn, account, spent)
                 self._holds[take.key].append(_Hold(self._books.next_transfer, expires_at, fen))
             # The cap may have changed with the tier since the account was opened; `check` went by today's.
             account.allowance_fen = max(take.cap_fen, account.allowance_fen)
@@ -190,9 +199,13 @@ class Limits:
 
     def _room_fen(self, take: Take, account: Account, at: int) -> int:
         taken_fen = account.debits_pending + account.debits_posted
-        if take.rule.window == "24h":
+        if take.rule.window == "24h" and self._has_expired(take.key, at):
             taken_fen -= sum(hold.fen for hold in self._expired(take.key, at))
         return take.cap_fen + account.credits_posted - taken_fen
+
+    def _has_expired(self, key: str, at: int) -> bool:
+        holds = self._holds[key]
+        return bool(holds) and holds[0].expires_at <= at
 
     def _expired(self, key: str, at: int) -> Iterable[_Hold]:
         """The holds that have expired, oldest first, as many as one turn may release."""
