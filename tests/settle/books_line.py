@@ -144,8 +144,9 @@ class BooksLine:
         """The instant of whatever is decided next."""
         return max(self.clock.now(), self._line._last_at + 1)
 
-    def restart(self) -> None:
-        """Another leader takes over, with nothing in memory."""
+    def restart(self, rules: LimitRules | None = None) -> None:
+        """Another leader takes over, with nothing in memory, and under these rules from now on."""
+        self.rules = rules or self.rules
         self._run(self._stop())
         self._run(self._start())
 
