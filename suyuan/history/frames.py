@@ -31,6 +31,10 @@ Command = msgspec.Struct
 Answer = msgspec.Struct
 
 
+class UnsafeFolder(Exception):
+    """Raised when others than the platform's own account could reach the line."""
+
+
 class Ping(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Asks the line for a sign of life; answered without queueing."""
 
@@ -124,7 +128,11 @@ class _Served(_Framed):
 
 
 async def serve(line: Commands, command_types: tuple[type, ...], path: Path) -> asyncio.Server:
-    """Listens for callers of this line, in place of whoever listened there before."""
+    """Listens for callers of this line, in place of whoever listened there before. Raises `UnsafeFolder`."""
+    if path.parent.stat().st_mode & 0o077:
+        raise UnsafeFolder(
+            f"others may enter the folder of {path.name}, and could command the line; run chmod 700 on it"
+        )
     union: Any = Ping
     for command_type in command_types:
         union = union | command_type

@@ -64,7 +64,9 @@ async def depose(connection: asyncpg.Connection[Any]) -> None:
     await connection.execute(_DEPOSE, LEADER_LOCK >> 32, LEADER_LOCK & 0xFFFFFFFF)
 
 
+# One server may hold several platforms, each a database of its own, and all of them lock by the same number.
 _DEPOSE = """
 SELECT pg_terminate_backend(pid) FROM pg_locks
 WHERE locktype = 'advisory' AND classid = $1::bigint::oid AND objid = $2::bigint::oid AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
 """

@@ -41,6 +41,16 @@ Command = msgspec.Struct
 W = TypeVar("W", bound="WorkingSet")
 
 
+# A session that the server ended says so once, before its connection is seen to be closed.
+_SESSION_IS_OVER = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DatabaseDroppedError,
+    OSError,
+)
+
+
 class Fenced(Exception):
     """Raised when another leader has taken the line over; this one must stop."""
 
@@ -109,11 +119,15 @@ class Line(Generic[W]):
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._last_batch = 0
+        self._is_over = False
         self.queue_max = QUEUE_COMMANDS_MAX
 
     def submit(self, command: Command) -> asyncio.Future[Answer]:
         """Puts a command in the line. The future gives its answer, after the commit."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if self._is_over:
+            answer.set_result(Refusal(Reason.platform_is_starting))
+            return answer
         if len(self._queue) >= self.queue_max:
             answer.set_result(Refusal(Reason.platform_is_busy))
             return answer
@@ -127,6 +141,7 @@ class Line(Generic[W]):
             while True:
                 await self._serve(await self._take_batch())
         finally:
+            self._is_over = True
             self._abandon(self._queue)
 
     async def _take_batch(self) -> list[_Waiting]:
@@ -149,13 +164,14 @@ class Line(Generic[W]):
     async def _serve(self, batch: list[_Waiting]) -> None:
         try:
             answers = await self._decide_and_commit([waiting.command for waiting in batch])
-        except (Fenced, NotDurable, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
-            self._abandon(batch)
-            raise
-        except asyncio.CancelledError:
+        except (Fenced, NotDurable, asyncio.CancelledError, *_SESSION_IS_OVER):
             self._abandon(batch)
             raise
         except Exception as fault:
+            # The driver's own errors tell of a lost connection as well as of a value that no column holds.
+            if self._connection.is_closed():
+                self._abandon(batch)
+                raise
             await self._serve_singly(batch, fault)
             return
         for waiting, answer in zip(batch, answers, strict=True):
@@ -163,14 +179,20 @@ class Line(Generic[W]):
 
     async def _serve_singly(self, batch: list[_Waiting], fault: Exception) -> None:
         """One command broke the batch: all is forgotten, then each is decided by itself and only that one fails."""
-        await self._undo()
-        # The text of a database error may quote a row, so only the error's kind is logged.
-        log.error("line_fault", fault=type(fault).__name__, commands=len(batch), kind=type(batch[0].command).__name__)
-        if len(batch) == 1:
-            _resolve(batch[0], Refusal(Reason.platform_has_a_fault))
-            return
-        for waiting in batch:
-            await self._serve([waiting])
+        try:
+            await self._undo()
+            # The text of a database error may quote a row, so only the error's kind is logged.
+            kind = type(batch[0].command).__name__
+            log.error("line_fault", fault=type(fault).__name__, commands=len(batch), kind=kind)
+            if len(batch) == 1:
+                _resolve(batch[0], Refusal(Reason.platform_has_a_fault))
+                return
+            for waiting in batch:
+                await self._serve([waiting])
+        except BaseException:
+            # Whoever stood behind the one at which the line ended is told as well.
+            self._abandon(batch)
+            raise
 
     async def _decide_and_commit(self, commands: list[Command]) -> list[Answer]:
         now = Micros(max(self._clock.now(), self._last_at + 1))
@@ -223,6 +245,9 @@ class Line(Generic[W]):
         self._working_set.forget()
         if self._connection.is_in_transaction():
             await self._connection.execute("ROLLBACK")
+        # Where the fault is that history stands elsewhere, no command can be blamed and none would ever pass.
+        if not await self._connection.fetchval(_STANDS, self._lead.epoch, self._next_seq):
+            raise Fenced("history does not stand where this leader left it; this one stops and commits nothing")
 
     def _abandon(self, batch: deque[_Waiting] | list[_Waiting]) -> None:
         """Nobody knows whether these were done; the callers are told to ask again with the same key."""
@@ -236,10 +261,15 @@ def _resolve(waiting: _Waiting, answer: Answer) -> None:
         waiting.answer.set_result(answer)
 
 
-# The position is read in the last statement before COMMIT, so the commit record lies behind it: a flush position
-# beyond it proves that the commit itself reached the disk.
+# The position is read in the last statement before COMMIT, so the commit record lies behind it: a flush position not
+# beyond it proves that the commit did not reach the disk. Another session's flush could end between the two, so the
+# session is asked as well whether it waits for the disk at all.
 _ADVANCE = """
 UPDATE line_head SET next_seq = $1, last_at = $2 WHERE sole AND epoch = $3 AND next_seq = $4
 RETURNING pg_current_wal_insert_lsn()::text
 """
-_FLUSHED = "SELECT pg_current_wal_flush_lsn() > $1::text::pg_lsn"
+_STANDS = "SELECT epoch = $1 AND next_seq = $2 FROM line_head"
+_FLUSHED = """
+SELECT pg_current_wal_flush_lsn() > $1::text::pg_lsn
+   AND current_setting('synchronous_commit') <> 'off' AND current_setting('fsync') = 'on'
+"""
