@@ -5,16 +5,22 @@ from __future__ import annotations
 from suyuan.base.refusals import Refusal
 from suyuan.flows import (
     change_terms,
+    count_strangers,
     keep_house,
     record_outcome,
     redeem_card,
+    register_seller,
     sell_on,
+    step_up,
     tell_partner,
 )
 from suyuan.history.line import Applier
 
 APPLIERS: dict[type, Applier] = {
     redeem_card.TakeRedemption: redeem_card.APPLIER,
+    register_seller.RegisterSeller: register_seller.APPLIER,
+    step_up.GrantStepUp: step_up.APPLIER,
+    count_strangers.CountStrangers: count_strangers.APPLIER,
     record_outcome.RecordOutcome: record_outcome.APPLIER,
     record_outcome.TakeBack: record_outcome.TAKE_BACK_APPLIER,
     tell_partner.RecordDelivery: tell_partner.APPLIER,
@@ -25,6 +31,9 @@ APPLIERS: dict[type, Applier] = {
 
 ANSWERS: tuple[type, ...] = (
     redeem_card.Taken,
+    register_seller.Registered,
+    step_up.Raised,
+    count_strangers.Counted,
     record_outcome.Recorded,
     tell_partner.DeliveryRecorded,
     keep_house.Released,

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import httptools
 import httpx
@@ -59,8 +59,8 @@ class Lane(asyncio.Protocol):
         self._end(httpx.ReadError("the connection was given up"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport), "a connection can be written to"
-        self._transport = transport
+        # A promise and not a check, because uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         try:
