@@ -12,6 +12,7 @@ import msgspec
 
 from suyuan.base import wire
 from suyuan.base.clock import shanghai_day
+from suyuan.base.ids import is_id
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.desk import Desk
 from suyuan.flows.who_asks import Asking, Knock, who_asks
@@ -140,7 +141,7 @@ async def show_room(desk: Desk, knock: Knock) -> Room | Refusal:
 
 
 async def _own(desk: Desk, asking: Asking, redemption_id: str) -> Redemption | Refusal:
-    redemption = await desk.lookup.redemption(redemption_id)
+    redemption = await desk.lookup.redemption(redemption_id) if is_id("rdm", redemption_id) else None
     if redemption is None or redemption.partner != asking.partner:
         return Refusal(Reason.redemption_is_unknown)
     is_own = asking.only_seller in (None, redemption.seller)

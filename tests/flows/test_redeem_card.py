@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from suyuan.base import db
 from suyuan.base.crypto import BadSignature
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.privacy.classes import Sealed
 from suyuan.privacy.grant import to_consume_card
 from suyuan.settle.providers import Unknown
-from tests.flows.house import NOON, SIGNERS, House, card, written
+from tests.flows.house import NOON, SIGNERS, House, card, insert, seller, written
 
 PATH = "/v1/redemptions"
 
 
-def redeem(house: House, body: object, **changes: object) -> Taken | Refusal:
+def redeem(house: House, body: object, **changes: Any) -> Taken | Refusal:
     return house.run(redeem_card(house.desk, house.knock("POST", PATH, written(body), **changes)))
 
 
-def taken(house: House, body: object, **changes: object) -> Taken:
+def taken(house: House, body: object, **changes: Any) -> Taken:
     answer = redeem(house, body, **changes)
     assert isinstance(answer, Taken), answer
     return answer
 
 
-def refused(house: House, body: object, **changes: object) -> Reason:
+def refused(house: House, body: object, **changes: Any) -> Reason:
     answer = redeem(house, body, **changes)
     assert isinstance(answer, Refusal), answer
     return answer.reason
@@ -137,7 +139,7 @@ def test_the_expected_payout_is_a_guard_for_the_seller(house: House) -> None:
     assert taken(house, card(1, expected_payout=80_00)).paid == 80_00
 
 
-def telecom(number: int = 1, **changes: object) -> dict[str, object]:
+def telecom(number: int = 1, **changes: Any) -> dict[str, Any]:
     body = card(number, operator="telecom", **changes)
     body["source"]["serial"] = f"{number:019d}"
     return body
@@ -179,7 +181,7 @@ def test_a_refusal_is_a_fact_and_cannot_flip(house: House) -> None:
     """Refused for a seller who is unknown; after the registration the same request is still refused, a new one not."""
     assert refused(house, card(seller="slr_9"), idempotency_key="order-A") is Reason.seller_is_unknown
     assert house.events()[0]["reason"] == "seller_is_unknown"
-    house.rows("INSERT INTO seller SELECT 'slr_9', partner, state, tier, identity_index, 'x', sealed_name,"
-               " sealed_identity, sealed_number, sealed_payee, 1, 0 FROM seller WHERE id = 'slr_1' RETURNING id")  # fmt: skip
+    with db.connect(house.url, autocommit=True) as connection:
+        insert(connection, "seller", seller("slr_9", "ptn_1"))
     assert refused(house, card(seller="slr_9"), idempotency_key="order-A") is Reason.seller_is_unknown
     assert taken(house, card(seller="slr_9")).paid == 80_00
