@@ -23,7 +23,7 @@ ALGORITHMS = ("ed25519", "sm2-sm3")
 def new(
     file: Annotated[Path, typer.Argument(help="where the key is to be kept; nothing is overwritten")],
     algorithm: Annotated[str, typer.Option(help=" or ".join(ALGORITHMS))] = "ed25519",
-    key_id: Annotated[str, typer.Option("--id", help="the id it is registered under; made if not given")] = "",
+    key_id: Annotated[str, typer.Option("--id", help="the id it is registered under; see `rename`")] = "",
     json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
 ) -> None:
     """Make a signing key file (mode 0600) and show its public half, to be registered with the platform."""
@@ -48,6 +48,25 @@ def show(
         _show(read_key_file(file), json=json)
     except UnsafeKeyFile as error:
         fail(f"{error}.")
+
+
+@app.command()
+def rename(
+    file: Annotated[Path, typer.Argument(help="a key file")],
+    key_id: Annotated[str, typer.Argument(help="key_…, as the platform registered it")],
+    json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+) -> None:
+    """Keep the id under which the platform registered a key; the secret stays what it is."""
+    try:
+        key = read_key_file(file)
+        fresh = file.with_name(file.name + ".new")
+        fresh.unlink(missing_ok=True)
+        renamed = SigningKey(key_id, key.algorithm, key.secret)
+        write_key_file(fresh, renamed)
+        fresh.replace(file)
+    except (UnsafeKeyFile, OSError) as error:
+        fail(f"{error}.")
+    _show(renamed, json=json)
 
 
 @app.command()

@@ -55,6 +55,16 @@ def test_a_key_is_made_and_shown(tmp_path: Path, algorithm: str) -> None:
     assert (code, "exists already" in out) == (2, True)
 
 
+def test_a_key_takes_the_id_that_the_platform_registered(tmp_path: Path) -> None:
+    file = tmp_path / "k"
+    told(key.app, "new", str(file))
+    before = read_key_file(file)
+    assert told(key.app, "rename", str(file), "key_2")[0] == 0
+    after = read_key_file(file)
+    assert (after.id, after.secret) == ("key_2", before.secret)
+    assert [kept.name for kept in tmp_path.iterdir()] == ["k"]
+
+
 def test_an_unknown_algorithm_makes_no_key(tmp_path: Path) -> None:
     assert told(key.app, "new", str(tmp_path / "k"), "--algorithm", "rsa")[0] == 2
     assert not (tmp_path / "k").exists()

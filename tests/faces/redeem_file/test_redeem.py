@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from suyuan.base.refusals import Reason
 from suyuan.faces.cli import redeem
+from suyuan.faces.redeem_file import flaws, result
 from suyuan.faces.redeem_file.result import ResultRow, write_result
 from suyuan.faces.sdk import Patience, write_key_file
 from tests.faces.sdk.twin_platform import PARTNER, PLATFORM_KEYS, Mischief, TwinPlatform, serving
@@ -284,3 +285,13 @@ def test_formulas_of_strangers_stay_text(shop: Shop) -> None:
     row = ResultRow(2, "cmcc", "*", 1, "refused", "", "", "", "x", "=1+1", '@SUM("x")', "-2")
     write_result(shop.folder / "cards.result.csv", [row])
     assert list(shop.result()[0].values())[-3:] == ["'=1+1", '\'@SUM("x")', "'-2"]
+
+
+def test_every_flaw_state_and_exit_code_has_its_paragraph() -> None:
+    """`docs/redeem.md` says in both languages what the code says."""
+    page = (Path(__file__).parents[3] / "docs" / "redeem.md").read_text("utf-8")
+    told = {f"| `{code}` | {english} | {chinese} |" for code, (english, chinese) in flaws.SENTENCES.items()}
+    told |= {f"| `{state}` | {english} | {chinese} |" for state, (english, chinese) in result.SENTENCES.items()}
+    codes = (redeem.DONE, redeem.SOME_REFUSED, redeem.WRONG, redeem.START_AGAIN, redeem.INTERRUPTED)
+    told |= {f"| {code} | " for code in codes} | {f"| `{state}` | " for state in (result.BAD, result.REFUSED)}
+    assert [line for line in told if line not in page] == []
