@@ -1,0 +1,164 @@
+"""Runs the real line over a stream of commands, with so many of them in flight, and measures it.
+
+The callers are callbacks in the line's own process: the next command is queued the moment an answer comes, so what is
+measured is the line and little else. `Recording` notes every statement that the line writes with, row for row, so that
+the floor can write the same rows barely.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+import msgspec
+
+from suyuan.app.line import writing_connection
+from suyuan.base.clock import SystemClock, cpu_s, monotonic_s
+from suyuan.faces.bench.machine import rss_mb
+from suyuan.flows.shelves import Shelves
+from suyuan.flows.take_redemption import APPLIER, Taken, TakeRedemption
+from suyuan.history.leader import take_lead
+from suyuan.history.line import Line
+from suyuan.settle.limits import LimitRules
+
+MEMORY_MARKS = 20
+
+
+class Measured(NamedTuple):
+    """What one run came to."""
+
+    steps: int
+    seconds: float
+    cpu_s: float
+    p50_ms: float
+    p99_ms: float
+    rss_mb: list[float]
+
+    @property
+    def steps_per_s(self) -> float:
+        return self.steps / self.seconds
+
+
+class Statement(NamedTuple):
+    """One write of the line: an SQL statement with its arguments, or a COPY where `columns` are named."""
+
+    text: str
+    arguments: Sequence[object]
+    columns: Sequence[str] | None = None
+
+
+class Recording:
+    """The line's connection, noting what is written, transaction by transaction."""
+
+    def __init__(self, connection: asyncpg.Connection[Any]) -> None:
+        self._connection = connection
+        self.transactions: list[list[Statement]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def execute(self, text: str, *arguments: object) -> object:
+        """Runs and notes a statement; `BEGIN` opens a new transaction."""
+        if text == "BEGIN":
+            self.transactions.append([])
+        elif arguments:
+            self.transactions[-1].append(Statement(text, arguments))
+        return await self._connection.execute(text, *arguments)
+
+    async def fetchval(self, text: str, *arguments: object) -> Any:
+        """Runs a statement and notes it where it writes."""
+        if text.lstrip().startswith("UPDATE"):
+            self.transactions[-1].append(Statement(text, arguments))
+        return await self._connection.fetchval(text, *arguments)
+
+    async def copy_records_to_table(
+        self, table: str, *, columns: Sequence[str], records: Iterable[Sequence[object]]
+    ) -> object:
+        """Copies and notes the records."""
+        rows = [tuple(record) for record in records]
+        self.transactions[-1].append(Statement(table, rows, tuple(columns)))
+        return await self._connection.copy_records_to_table(table, columns=columns, records=rows)
+
+
+class _Callers:
+    """So many callers, each of whom asks again as soon as it is answered."""
+
+    def __init__(self, line: Line[Shelves], commands: Iterable[TakeRedemption], count: int) -> None:
+        self._line = line
+        self._commands = iter(commands)
+        self._count = count
+        # Filled at once, so that the memory of measuring does not grow while memory is measured.
+        self.waited_s = array("d", [0.0]) * count
+        self.answered = 0
+        self.finished = asyncio.get_running_loop().create_future()
+        self.rss_mb: list[float] = [rss_mb()]
+
+    def ask(self) -> None:
+        command = next(self._commands, None)
+        if command is None:
+            return
+        asked_at_s = monotonic_s()
+        self._line.submit(command).add_done_callback(lambda done: self._heed(done.result(), asked_at_s))
+
+    def _heed(self, answer: msgspec.Struct, asked_at_s: float) -> None:
+        if not isinstance(answer, Taken):
+            if not self.finished.done():
+                self.finished.set_exception(AssertionError(f"ordinary traffic was refused: {answer}"))
+            return
+        self.waited_s[self.answered] = monotonic_s() - asked_at_s
+        self.answered += 1
+        if self.answered * MEMORY_MARKS % self._count < MEMORY_MARKS:
+            self.rss_mb.append(rss_mb())
+        if self.answered == self._count:
+            self.finished.set_result(None)
+        self.ask()
+
+
+async def run_line(
+    url: str, commands: Iterable[TakeRedemption], count: int, *, in_flight: int, rules: LimitRules
+) -> Measured:
+    """Runs `count` commands through a line of its own."""
+    async with writing_connection(url) as connection:
+        return await _run(connection, commands, count, in_flight=in_flight, rules=rules)
+
+
+async def record_line(
+    url: str, commands: Iterable[TakeRedemption], count: int, *, in_flight: int, rules: LimitRules
+) -> list[list[Statement]]:
+    """Runs them and returns what was written, transaction by transaction."""
+    async with writing_connection(url) as connection:
+        recording = Recording(connection)
+        await _run(recording, commands, count, in_flight=in_flight, rules=rules)
+        return recording.transactions
+
+
+async def _run(
+    connection: Any, commands: Iterable[TakeRedemption], count: int, *, in_flight: int, rules: LimitRules
+) -> Measured:
+    lead = await take_lead(connection)
+    assert lead is not None, "nobody else leads in a database of our own"
+    line = Line(connection, Shelves(rules), {TakeRedemption: APPLIER}, lead, SystemClock())
+    serving = asyncio.ensure_future(line.run())
+    callers = _Callers(line, commands, count)
+    began_s, began_cpu_s = monotonic_s(), cpu_s()
+    for _ in range(in_flight):
+        callers.ask()
+    try:
+        await asyncio.wait([serving, callers.finished], return_when=asyncio.FIRST_COMPLETED)
+        callers.finished.result() if callers.finished.done() else serving.result()
+        seconds, used_cpu_s = monotonic_s() - began_s, cpu_s() - began_cpu_s
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])
+    waited_s = sorted(callers.waited_s)
+    return Measured(
+        steps=count,
+        seconds=seconds,
+        cpu_s=used_cpu_s,
+        p50_ms=round(waited_s[count // 2] * 1e3, 2),
+        p99_ms=round(waited_s[min(count - 1, count * 99 // 100)] * 1e3, 2),
+        rss_mb=callers.rss_mb,
+    )

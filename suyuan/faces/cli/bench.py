@@ -1,0 +1,85 @@
+"""`suyuan bench …`: measures what this machine can do, and says what the machine was doing meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+import typer
+
+from suyuan.base import db
+from suyuan.faces.cli.speaking import Json, print_table
+from suyuan.faces.cli.terminal import as_json, fail
+
+if TYPE_CHECKING:
+    from suyuan.faces.bench.settle import Report
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Measures what this machine can do.",
+)
+
+
+@app.callback()
+def bench() -> None:
+    """Measures what this machine can do."""
+
+
+@app.command()
+def settle(
+    is_for_machines: Json = False,
+    seconds: Annotated[float, typer.Option(help="about how long each closed load lasts")] = 5.0,
+    steps: Annotated[int, typer.Option(min=200, help="how many steps the longest run takes")] = 20_000,
+) -> None:
+    """What a redemption costs, in the line and through the door."""
+    from suyuan.faces.bench.settle import measure
+
+    # Every run's line says that it leads; here only trouble is news, and standard output belongs to the result.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    try:
+        report = measure(step_count=steps, seconds=seconds)
+    except db.DatabaseTrouble as trouble:
+        fail(str(trouble))
+    if is_for_machines:
+        as_json(report.fields())
+    else:
+        _show(report)
+
+
+def _show(report: Report) -> None:
+    before, after = report.before, report.after
+    print(f"{before.processor}, {before.cores} cores, {before.memory_mb} MB, Python {before.python}")
+    print(f"Load {before.load_1min} before, {after.load_1min} after; {before.memory_free_mb} MB free.")
+    print_table(
+        ("in flight", "steps/s", "p50 ms", "p99 ms", "CPU µs a step", "wall µs a step"),
+        [
+            (
+                count, round(run.steps_per_s), run.p50_ms, run.p99_ms, round(run.cpu_s / run.steps * 1e6, 1),
+                round(run.seconds / run.steps * 1e6, 1),
+            )
+            for count, run in report.in_flight.items()
+        ],
+    )  # fmt: skip
+    print_table(
+        ("table", "rows inserted a step", "rows updated a step"),
+        [(table, rows["inserted"], rows["updated"]) for table, rows in report.over_floor.rows_per_step.items()],
+    )
+    print_table(("figure", "value"), [(name, value) for name, value in report.fields().items() if _is_plain(value)])
+    print_table(
+        ("through the door", "redemptions/s", "API µs", "line µs", "PostgreSQL µs", "client µs"),
+        [
+            (name, door.per_s, door.api_cpu_us, door.line_cpu_us, door.database_cpu_us, door.client_cpu_us)
+            for name, door in report.doors.items()
+        ],
+    )
+
+
+def _is_plain(value: object) -> bool:
+    return not isinstance(value, dict)

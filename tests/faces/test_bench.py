@@ -1,0 +1,59 @@
+"""`suyuan bench settle` in a few seconds: every figure is there and could be true. How fast it is is not asked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+FIELDS = {
+    "steps_per_s", "over_floor", "p50_ms", "p99_ms", "steps_per_wal_sync_at_64", "hot_over_row_lock",
+    "cpu_us_per_step", "http_redemptions_per_s", "server_cpu_us_per_redemption", "sm2_cpu_us_per_redemption", "rss_mb",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "suyuan", "bench", "settle", "--json", "--steps", "400", "--seconds", "0.3"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def test_every_promised_field_is_a_positive_number(report: dict[str, Any]) -> None:
+    """BENCH fields are what other programs read; a renamed or missing one breaks them silently."""
+    assert report.keys() >= FIELDS
+    assert all(isinstance(report[name], int | float) and report[name] > 0 for name in FIELDS)
+
+
+def test_a_step_writes_every_row_that_a_redemption_needs(report: dict[str, Any]) -> None:
+    """Nonce, request, card, redemption, outbox and event once each; seven limit legs and four of value."""
+    rows = report["rows_per_step"]
+    once = ("nonce", "idempotency", "card", "redemption", "outbox", "event")
+    assert {table: rows[table]["inserted"] for table in once} == dict.fromkeys(once, 1.0)
+    assert rows["transfer"]["inserted"] == 11.0
+    assert rows["account"]["inserted"] + rows["account"]["updated"] > 1
+
+
+def test_the_baseline_is_repeated_and_the_machine_named(report: dict[str, Any]) -> None:
+    """Floor, line, floor, line, floor; row locks before and after; a figure without its machine says nothing."""
+    assert (len(report["floor_steps_per_s"]), len(report["line_steps_per_s"])) == (3, 2)
+    assert len(report["row_lock_steps_per_s"]) == 2
+    assert report["machine"]["cores"] >= 1
+    assert report["machine"]["load_1min"] >= 0
+    assert report["over_floor"] == pytest.approx(
+        (sum(report["line_steps_per_s"]) / 2) / (sum(report["floor_steps_per_s"]) / 3), rel=0.02
+    )
+
+
+def test_cpu_stands_beside_wall_and_each_process_by_itself(report: dict[str, Any]) -> None:
+    door = report["doors"]["ed25519"]
+    assert door["server_cpu_us"] == pytest.approx(door["api_cpu_us"] + door["line_cpu_us"], abs=0.2)
+    assert report["server_cpu_us_per_redemption"] == door["server_cpu_us"]
+    assert report["in_flight"].keys() == {"1", "16", "64", "256"}
