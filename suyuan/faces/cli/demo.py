@@ -1,0 +1,206 @@
+"""`suyuan demo`: the whole platform in small, for real, and a report that a manager can read.
+
+A sandbox of operators and payout channels runs in a process of its own; PostgreSQL, the line, the API and the
+completer are those of `suyuan serve`; traffic comes through the public SDK. Exit status 0 means that no attack got
+through, no limit was passed, the books are balanced and history has no gaps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from suyuan.app.appliers import ANSWERS
+from suyuan.app.keys import PlatformKeys, load_keys, make_keys
+from suyuan.app.supervisor import Supervisor
+from suyuan.base import db
+from suyuan.base.clock import monotonic_s
+from suyuan.config import FILE, load_settings
+from suyuan.faces.cli import demo_report
+from suyuan.faces.cli.audit import audit_place
+from suyuan.faces.cli.serve import settings_text
+from suyuan.faces.cli.speaking import Json, Lang, language_of
+from suyuan.faces.cli.terminal import as_json, fail
+from suyuan.faces.simulate.day import Day, Place, Progress, live_through
+from suyuan.faces.simulate.plan import make_plan
+from suyuan.faces.simulate.stage import SceneFailed
+from suyuan.history.frames import LineCaller
+from suyuan.outside.sandbox.client import Control, RunningSandbox
+from suyuan.outside.sandbox.world import CHANNELS, OPERATORS
+from suyuan.settle.audit import Audit
+
+REDEMPTIONS = 2_000
+IN_FLIGHT = 48
+READY_S = 60.0
+PAYOUTS_WAIT_S = 45.0
+PROVIDER_DEADLINE_S = 2.0
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the caller of the demo chose."""
+
+    redemptions: int
+    seed: int
+    workers: int
+
+
+@app.command()
+def demo(
+    redemptions: Annotated[int, typer.Option(min=1, help="how many redemptions are asked for")] = REDEMPTIONS,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same plan")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="how many API processes")] = 1,
+    data: Annotated[Path | None, typer.Option(help="a new folder for the platform; else a temporary one")] = None,
+    is_kept: Annotated[bool, typer.Option("--keep", help="leave the platform running until Ctrl-C")] = False,
+    is_for_machines: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Runs the platform in a sandbox with ordinary sellers and every known attack, and reports."""
+    language = language_of(lang)
+    choices = Choices(redemptions, seed, workers)
+    began_s = monotonic_s()
+    try:
+        with _folder(data) as folder, _platform(folder, choices) as (platform, sandbox):
+            with demo_report.shown_progress(language) as progress:
+                day = asyncio.run(_spend_day(choices, platform, sandbox, progress))
+                progress("audit", 0, 1)
+                audit = audit_place(folder)
+                progress("audit", 1, 1)
+            facts = facts_of(day, audit, seconds=monotonic_s() - began_s)
+            if not is_for_machines:
+                demo_report.show(facts, language)
+            else:
+                as_json(facts)
+            if is_kept:
+                demo_report.show_address(platform.settings, sandbox.url, language)
+                platform.run()
+    except (SceneFailed, db.DatabaseTrouble, OSError) as trouble:
+        fail(str(trouble), code=1)
+    raise typer.Exit(0 if is_sound(facts) else 1)
+
+
+def facts_of(day: Day, audit: Audit, *, seconds: float) -> dict[str, Any]:
+    """The report for machines; `docs` lists its fields."""
+    verdict: dict[str, Any] = msgspec.to_builtins(day.verdict)
+    return verdict | {
+        "books_balanced": audit.balanced,
+        "history_gapless": audit.invariants["history_is_in_order"],
+        "findings": audit.findings,
+        "postings": audit.postings,
+        "history_events": audit.history_events,
+        "redemptions_per_s": round(day.verdict.offered / day.traffic_s, 1),
+        "traffic_s": round(day.traffic_s, 2),
+        "seconds": round(seconds, 2),
+    }
+
+
+def is_sound(facts: dict[str, Any]) -> bool:
+    """Whether everything that the platform promises was kept."""
+    is_safe = facts["attacks_got_through"] == 0 and facts["over_limit_fen"] == 0
+    return bool(is_safe and facts["books_balanced"] and facts["history_gapless"])
+
+
+async def _spend_day(choices: Choices, platform: Supervisor, sandbox: RunningSandbox, progress: Progress) -> Day:
+    """Spends the day while the supervisor keeps looking after its processes."""
+    watching = asyncio.create_task(_keep_running(platform))
+    settings = platform.settings
+    keys = load_keys(settings.data)
+    line = LineCaller(settings.line_socket, ANSWERS)
+    control = Control(sandbox.url)
+    try:
+        if not await line.connect(within_s=READY_S):
+            raise SceneFailed(f"the line did not start; its log is in {settings.data / 'log'}")
+        await _wait_for_api(settings.public_origin)
+        place = Place(
+            settings.public_origin, {keys.key_id: keys.public_key}, control, line,
+            lambda number: keys.vault.index(number, purpose="identity"),
+        )  # fmt: skip
+        plan = make_plan(choices.seed, choices.redemptions)
+        return await live_through(plan, place, in_flight=IN_FLIGHT, payouts_wait_s=PAYOUTS_WAIT_S, progress=progress)
+    finally:
+        watching.cancel()
+        line.close()
+        control.close()
+
+
+async def _keep_running(platform: Supervisor) -> None:
+    while True:
+        platform.keep_running()
+        await asyncio.sleep(0.1)
+
+
+async def _wait_for_api(url: str) -> None:
+    import httpx
+
+    until_s = monotonic_s() + READY_S
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        while monotonic_s() < until_s:
+            with suppress(httpx.TransportError):
+                if (await http.get("/v1/health")).status_code == httpx.codes.OK:
+                    return
+            await asyncio.sleep(0.05)
+    raise SceneFailed(f"the API at {url} did not become ready")
+
+
+@contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    """The data folder: the one that was named, which must be new, or a temporary one."""
+    if data is not None:
+        if data.exists() and any(data.iterdir()):
+            raise SceneFailed(f"{data} is not empty; a demo begins with a new folder")
+        data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        yield data.absolute()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="suyuan-demo-"))
+    # Started as root, the database runs under another account, which has to pass through here to its own folder.
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _platform(data: Path, choices: Choices) -> Iterator[tuple[Supervisor, RunningSandbox]]:
+    """A sandbox and a platform that knows it. Both end with the context, also when this process is asked to stop."""
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    make_keys(data)
+    keys: PlatformKeys = load_keys(data)
+    with RunningSandbox(data / "sandbox.jsonl", keys.public_key) as sandbox:
+        (data / FILE).write_text(settings_text(_settings(sandbox.url, choices)), "utf-8")
+        with Supervisor(load_settings(data)) as platform:
+            yield platform, sandbox
+
+
+def _settings(sandbox_url: str, choices: Choices) -> dict[str, Any]:
+    return {
+        "port": _free_port(),
+        "workers": choices.workers,
+        # The simulator plays callers from many networks, so what it says of their addresses is believed.
+        "trusted_proxies": ["127.0.0.1"],
+        "face_check_url": sandbox_url,
+        "provider_deadline_s": PROVIDER_DEADLINE_S,
+        "housekeeping_s": 1.0,
+        "operators": dict.fromkeys(OPERATORS, sandbox_url),
+        "channels": dict.fromkeys(CHANNELS, sandbox_url),
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

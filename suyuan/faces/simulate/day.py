@@ -1,0 +1,146 @@
+"""A simulated day from the first act to the report, against a platform that runs already.
+
+1. The world is furnished and the terms registered by two officers.
+2. Partners register their sellers; then the plan's deeds are carried out, so many at a time.
+3. What was promised is waited for, up to a deadline; whoever holds a number and says nothing keeps us waiting in vain.
+4. Held cards are sold on, which shows those whose PIN was used meanwhile.
+5. The tally, the platform's own lists and the answers are judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from suyuan.base.clock import monotonic_s
+from suyuan.base.crypto import PublicKey
+from suyuan.faces.sdk import RedemptionState
+from suyuan.faces.sdk.records import PAID, PENDING
+from suyuan.faces.simulate import stage
+from suyuan.faces.simulate.deeds import Plan, Sale, SimBalance, SimCard
+from suyuan.faces.simulate.doors import Doors
+from suyuan.faces.simulate.traffic import Answered, Traffic, list_states, look_again
+from suyuan.faces.simulate.truth import Witnessed, first_sales, judge
+from suyuan.faces.simulate.verdict import Verdict, sum_up
+from suyuan.flows.sell_on import SellOn
+from suyuan.history.frames import Commands
+from suyuan.outside.sandbox.client import Control
+from suyuan.outside.sandbox.world import Tally
+from suyuan.settle.limits import LimitRules
+from suyuan.settle.payout import Disposition
+
+LOOK_S = 0.5
+DEBTS_WAIT_S = 20.0
+BUYER = "buyer-of-held-cards"
+
+Progress = Callable[[str, int, int], None]
+"""Told of each step by its name, how far it is and how far it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the day is spent: a running platform, seen from outside, and the two sides that only its owner has."""
+
+    url: str
+    pinned: Mapping[str, PublicKey]
+    control: Control
+    line: Commands
+    person_of: Callable[[str], str]
+    """The reference under which the platform asks the face check for an identity number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a day brought, and how long the traffic itself took."""
+
+    verdict: Verdict
+    witnessed: Witnessed
+    traffic_s: float
+
+
+async def live_through(plan: Plan, place: Place, *, in_flight: int, payouts_wait_s: float, progress: Progress) -> Day:
+    """Spends the day and judges it."""
+    doors = Doors(place.url, plan.cast, place.pinned, connections_max=in_flight)
+    try:
+        # (1) The scene.
+        progress("scene", 0, 1)
+        await asyncio.to_thread(stage.furnish_world, place.control, plan, place.person_of)
+        await stage.register_terms(place.line, plan.cast)
+        progress("scene", 1, 1)
+        # (2) Sellers and traffic.
+        await stage.register_sellers(doors, plan.cast, in_flight=in_flight)
+        began_s = monotonic_s()
+        answers = await _carry_out(plan, doors, place.control, in_flight=in_flight, progress=progress)
+        traffic_s = monotonic_s() - began_s
+        # (3)-(4) What was promised, and what is held.
+        seen = Witnessed(plan, answers, await list_states(doors, plan), Tally())
+        await _wait_for_payouts(doors, seen, within_s=payouts_wait_s, progress=progress)
+        await _sell_on(place, doors, seen)
+        # (5) The truth. The states are read once more, since selling on has changed some.
+        states = await list_states(doors, plan)
+        seen = Witnessed(plan, answers, states, await asyncio.to_thread(place.control.tally))
+        return Day(sum_up(seen, judge(seen, LimitRules())), seen, traffic_s)
+    finally:
+        await doors.close()
+
+
+async def _carry_out(
+    plan: Plan, doors: Doors, control: Control, *, in_flight: int, progress: Progress
+) -> dict[int, Answered]:
+    total, answered = len(plan.sales), 0
+
+    def count(_: Answered) -> None:
+        nonlocal answered
+        answered += 1
+        progress("traffic", answered, total)
+
+    return await Traffic(plan, doors, control, in_flight=in_flight, on_answer=count).run()
+
+
+async def _wait_for_payouts(doors: Doors, seen: Witnessed, *, within_s: float, progress: Progress) -> None:
+    """Looks again at what is pending until nothing is, or the time is up."""
+    states = dict(seen.states)
+    taken = first_sales(seen)
+    until_s = monotonic_s() + within_s
+    while True:
+        waiting = [(sale, redemption) for redemption, sale in taken.items() if _is_waiting(sale, states, redemption)]
+        progress("payouts", len(taken) - len(waiting), len(taken))
+        if not waiting or monotonic_s() > until_s:
+            return
+        await asyncio.sleep(LOOK_S)
+        await look_again(doors, seen.plan, waiting, states)
+
+
+def _is_waiting(sale: Sale, states: Mapping[str, RedemptionState], redemption: str) -> bool:
+    is_silent = isinstance(sale.source, SimBalance) and sale.source.answer == "silent"
+    state = states.get(redemption)
+    return not is_silent and (state is None or state.state == PENDING)
+
+
+async def _sell_on(place: Place, doors: Doors, seen: Witnessed) -> None:
+    """Sells every held card, and waits until those that were spent meanwhile have become their sellers' debt."""
+    contracts, taken = seen.plan.cast.contracts, first_sales(seen)
+    held = [
+        (sale, redemption) for redemption, sale in taken.items()
+        if contracts[sale.contract].disposition == Disposition.HOLD_THEN_SELL
+    ]  # fmt: skip
+    for _, redemption in held:
+        await place.line.submit(SellOn(redemption, BUYER))
+    tally = await asyncio.to_thread(place.control.tally)
+    spent = [(sale, redemption) for sale, redemption in held if _is_spent(sale, tally)]
+    states: dict[str, RedemptionState] = {}
+    until_s = monotonic_s() + DEBTS_WAIT_S
+    while monotonic_s() < until_s:
+        await look_again(doors, seen.plan, spent, states)
+        if not any(state.state in (PAID, PENDING) for state in states.values()):
+            return
+        await asyncio.sleep(LOOK_S)
+
+
+def _is_spent(sale: Sale, tally: Tally) -> bool:
+    truth = tally.cards.get(sale.source.name) if isinstance(sale.source, SimCard) else None
+    return truth is not None and truth.spent_by_holder
+
+
+__all__ = ["Day", "Place", "Progress", "live_through"]
