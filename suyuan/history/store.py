@@ -1,4 +1,12 @@
-"""History as it is kept: checked from outside the line, for audits and for whoever reads it.
+"""History as it is kept: read again, followed, and checked, from outside the line.
+
+`read` gives what is kept as it stands, `replay` as events, from any place on, page by page, so that memory does not
+grow and no transaction stays open over a long reading. That is safe because history only grows, and only in order: a
+page that was read never changes, and what a reader sees is always a whole beginning of it. `follow` goes on with what
+comes. All three refuse a gap (`HistoryIsBroken`) rather than read over it.
+
+    for recorded in replay(connection, from_seq=1_000):
+        windows.take(recorded.event, at=recorded.at)
 
 Owns, together with the line that appends to them, the tables `event` and `line_head`. What other parts may join with
 is published here as two queries, so that no other part's SQL names these tables: `PLACES` (where each event stands)
@@ -10,19 +18,84 @@ right behind the last event; every event is of a kind that this suyuan knows, an
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, get_args
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from suyuan.history.events import Event
+from suyuan.history.events import Event, decode
 
 PLACES = "SELECT seq, at, kind FROM event"
 TOLD = "SELECT seq, at, kind, convert_from(body, 'UTF8')::jsonb AS told FROM event"
 
 FINDINGS_MAX = 20
+PAGE_EVENTS = 5_000
 
 KINDS = [event.__struct_config__.tag for event in get_args(Event)]
+
+
+class HistoryIsBroken(Exception):
+    """Raised when an event is missing, or stands where it cannot; nothing may be concluded from such a history."""
+
+
+class Kept(NamedTuple):
+    """An event as it is stored."""
+
+    seq: int
+    at: int
+    kind: str
+    body: bytes
+
+
+class Recorded(NamedTuple):
+    """An event and its place in history."""
+
+    seq: int
+    at: int
+    event: Event
+
+
+def read(connection: psycopg.Connection[TupleRow], from_seq: int = 0, *, to_seq: int | None = None) -> Iterator[Kept]:
+    """What is kept from `from_seq` on, up to `to_seq` (not included) or to the end that it finds when it gets there."""
+    seq, last_at = from_seq, 0
+    while to_seq is None or seq < to_seq:
+        rows = PAGE_EVENTS if to_seq is None else min(PAGE_EVENTS, to_seq - seq)
+        page = connection.execute(_PAGE, (seq, rows), binary=True).fetchall()
+        for kept in map(Kept._make, page):
+            if kept.seq != seq or kept.at <= last_at:
+                raise HistoryIsBroken(f"event {seq} is missing, or event {kept.seq} is not later than the one before")
+            yield kept
+            seq, last_at = seq + 1, kept.at
+        if len(page) < rows:
+            break
+    if to_seq is not None and seq < to_seq:
+        raise HistoryIsBroken(f"history ends before event {seq}, though event {to_seq - 1} was promised")
+
+
+def replay(
+    connection: psycopg.Connection[TupleRow], from_seq: int = 0, *, to_seq: int | None = None
+) -> Iterator[Recorded]:
+    """The events from `from_seq` on. Raises `HistoryIsBroken`, and `msgspec.DecodeError` for an unknown kind."""
+    for kept in read(connection, from_seq, to_seq=to_seq):
+        yield Recorded(kept.seq, kept.at, decode(kept.body))
+
+
+def follow(
+    connection: psycopg.Connection[TupleRow], from_seq: int, *, wait: Callable[[], object]
+) -> Iterator[Recorded]:
+    """The events from `from_seq` on, for ever; calls `wait` whenever there is nothing new."""
+    assert connection.autocommit, "who follows for ever must not keep a transaction open"
+    while True:
+        for recorded in replay(connection, from_seq):
+            yield recorded
+            from_seq = recorded.seq + 1
+        wait()
+
+
+def next_seq(connection: psycopg.Connection[TupleRow]) -> int:
+    """The place of the event that comes next."""
+    return int(_ask(connection, "SELECT next_seq FROM line_head")[0][0])
 
 
 def count_events(connection: psycopg.Connection[TupleRow]) -> int:
@@ -43,6 +116,7 @@ def _ask(connection: psycopg.Connection[TupleRow], query: str) -> list[tuple[Any
     return connection.execute(query, {"kinds": KINDS, "most": FINDINGS_MAX}).fetchall()
 
 
+_PAGE = "SELECT seq, at, kind, body FROM event WHERE seq >= %s ORDER BY seq LIMIT %s"
 _GAPS = """
 SELECT seq, before FROM (SELECT seq, lag(seq, 1, -1::bigint) OVER (ORDER BY seq) AS before FROM event) AS placed
 WHERE seq <> before + 1 ORDER BY seq LIMIT %(most)s

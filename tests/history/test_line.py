@@ -186,6 +186,23 @@ def test_the_flush_position_itself_is_checked(url: str) -> None:
     tell(url, story)
 
 
+def test_another_sessions_flush_does_not_speak_for_ours(url: str) -> None:
+    """Our session does not wait for the disk; a neighbour's commit flushes the log beyond ours just then, by luck."""
+
+    async def story(line: Leading, counting: Counting) -> None:
+        async def neighbour_flushes(statement: str) -> None:
+            if statement == "FLUSHED":
+                with db.connect(url, autocommit=True) as other:
+                    other.execute("CREATE TABLE noise ()")
+
+        await counting.execute("SET synchronous_commit = off")
+        counting.before = neighbour_flushes
+        await line.ask(Add("a"))
+        assert isinstance(await line.ended_by(), NotDurable)
+
+    tell(url, story)
+
+
 # --- 3: fenced -------------------------------------------------------------------------------------
 
 

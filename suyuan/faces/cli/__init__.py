@@ -26,6 +26,7 @@ COMMANDS = {
     "key": ("suyuan.faces.cli.key", "Make a signing key; pin a platform's keys."),
     "admin": ("suyuan.faces.cli.admin", "Register partners, contracts, keys; stop things at once."),
     "audit": ("suyuan.faces.cli.audit", "Check the books against themselves."),
+    "history": ("suyuan.faces.cli.history", "Show what the platform remembers, or export it."),
     "bench": ("suyuan.faces.cli.bench", "Measure what this machine can do."),
     "db": ("suyuan.faces.cli.db", "The database: status, migrate, start, stop."),
     "sandbox": ("suyuan.faces.cli.sandbox", "Play operators, payout channels and the face check."),
