@@ -22,6 +22,7 @@ from suyuan.base import db
 from suyuan.base.clock import SystemClock
 from suyuan.config import Settings, load_settings
 from suyuan.faces.http import build
+from suyuan.faces.http.listening import listening
 from suyuan.flows.desk import Desk
 from suyuan.history.frames import LineCaller
 from suyuan.history.recall import event_at
@@ -34,28 +35,15 @@ from suyuan.settle.lookup import Lookup
 from suyuan.settle.seen_reads import SeenReads
 from suyuan.settle.voucher import PlatformKey
 
-KEEP_ALIVE_S = 75
-STOP_S = 5
 FACE_CHECK = "face"
 
 
-async def serve(settings: Settings, listening: socket.socket) -> None:
+async def serve(settings: Settings, listens: socket.socket) -> None:
     """Lays the desk and serves until told to stop."""
     async with AsyncExitStack() as stack:
-        desk = await _lay_desk(settings, _origin(settings, listening), stack)
+        desk = await _lay_desk(settings, _origin(settings, listens), stack)
         app = build(desk, trusted_proxies=settings.trusted_proxies)
-        config = uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=STOP_S,
-        )
-        await uvicorn.Server(config).serve(sockets=[listening])
+        await uvicorn.Server(listening(app)).serve(sockets=[listens])
 
 
 async def _lay_desk(settings: Settings, origin: str, stack: AsyncExitStack) -> Desk:
@@ -89,18 +77,18 @@ async def _lay_desk(settings: Settings, origin: str, stack: AsyncExitStack) -> D
     )
 
 
-def _origin(settings: Settings, listening: socket.socket) -> str:
+def _origin(settings: Settings, listens: socket.socket) -> str:
     """What callers sign: the public address, or where this platform listens, with the port that the system chose."""
-    return settings.origin or f"http://{settings.host}:{listening.getsockname()[1]}"
+    return settings.origin or f"http://{settings.host}:{listens.getsockname()[1]}"
 
 
 def main() -> int:
     """Runs one worker."""
-    _, _, data, held, listening = sys.argv
+    _, _, data, held, listens = sys.argv
     lifeline.log_as_json()
     lifeline.hold(int(held))
     settings = load_settings(Path(data))
-    return lifeline.run(serve(settings, socket.socket(fileno=int(listening))))
+    return lifeline.run(serve(settings, socket.socket(fileno=int(listens))))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 
 from suyuan.faces.http import build
+from suyuan.faces.http.listening import listening
 from suyuan.settle.answer import check_answer
 from tests.flows.house import ADDRESS, PLATFORM_KEYS, House, open_house, written
 
@@ -48,14 +49,14 @@ class Served:
 @contextlib.contextmanager
 def served(url: str) -> Iterator[Served]:
     """Serves until the test is over."""
-    with open_house(url) as house, socket.socket(proto=socket.IPPROTO_TCP) as listening:
+    with open_house(url) as house, socket.socket(proto=socket.IPPROTO_TCP) as listens:
         # Told what protocol it speaks, asyncio does not make each answer wait for the other side's acknowledgement.
-        listening.bind(("127.0.0.1", 0))
+        listens.bind(("127.0.0.1", 0))
         app = build(house.desk, trusted_proxies=("127.0.0.1",))
-        server = uvicorn.Server(uvicorn.Config(app, http="httptools", ws="none", access_log=False, log_config=None))
+        server = uvicorn.Server(listening(app))
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]  # Signals belong to pytest.
-        serving = asyncio.run_coroutine_threadsafe(server.serve(sockets=[listening]), house.loop)
-        port = listening.getsockname()[1]
+        serving = asyncio.run_coroutine_threadsafe(server.serve(sockets=[listens]), house.loop)
+        port = listens.getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as client:
             yield Served(house, client, port)
         server.should_exit = True
