@@ -20,7 +20,7 @@ import msgspec
 from suyuan.base import db
 from suyuan.base.clock import SECOND, SetClock, shanghai_day
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.flows import keep_house, record_outcome, sell_on, take_redemption
+from suyuan.flows import change_terms, keep_house, record_outcome, sell_on, take_redemption
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import SwitchTurned, TierRaised
 from suyuan.history.leader import take_lead
@@ -88,6 +88,7 @@ APPLIERS: dict[type, Applier] = {
     record_outcome.TakeBack: record_outcome.TAKE_BACK_APPLIER,
     sell_on.SellOn: sell_on.APPLIER,
     keep_house.ReleaseHolds: keep_house.APPLIER,
+    **change_terms.APPLIERS,
     RaiseToday: Applier(_want_raise, _raise),
     Turned: Applier(_want_switch, _turn_switch),
 }
