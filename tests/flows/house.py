@@ -26,7 +26,6 @@ from suyuan.app.appliers import APPLIERS
 from suyuan.base import crypto, db, wire
 from suyuan.base.clock import SECOND, SetClock, plus
 from suyuan.base.refusals import Refusal
-from suyuan.flows import count_strangers, register_seller, step_up
 from suyuan.flows.desk import Desk
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.who_asks import Knock
@@ -141,12 +140,7 @@ class House:
         await self._connection.execute("SET enable_seqscan = off; SET jit = off")
         lead = await take_lead(self._connection)
         assert lead is not None
-        appliers = APPLIERS | {
-            register_seller.RegisterSeller: register_seller.APPLIER,
-            step_up.GrantStepUp: step_up.APPLIER,
-            count_strangers.CountStrangers: count_strangers.APPLIER,
-        }
-        self.line = Line(self._connection, Shelves(LimitRules()), appliers, lead, self.clock)
+        self.line = Line(self._connection, Shelves(LimitRules()), APPLIERS, lead, self.clock)
         self._running = asyncio.create_task(self.line.run())
         self._pool = db.ReadPool(self.url)
         return Desk(
