@@ -27,6 +27,7 @@ IDLE_S = 30.0
 ANSWER_BYTES_MAX = 1 << 20
 
 StatusAndContent: TypeAlias = tuple[int, bytes]
+Pairs: TypeAlias = list[tuple[bytes, bytes]]
 
 
 class AnswerIsTooLong(httpx.ReadError):
@@ -41,6 +42,7 @@ class Lane(asyncio.Protocol):
         self.rests_since_s = 0.0
         self._parser = httptools.HttpResponseParser(self)
         self._content = bytearray()
+        self.headers: Pairs = []
         self._answer: asyncio.Future[StatusAndContent] | None = None
         self._transport: asyncio.Transport
 
@@ -49,6 +51,7 @@ class Lane(asyncio.Protocol):
         assert self._answer is None, "one question at a time"
         self._answer = asyncio.get_running_loop().create_future()
         self._content.clear()
+        self.headers = []
         self._transport.write(question)
         try:
             return await self._answer
@@ -74,6 +77,9 @@ class Lane(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._answer is None or self._answer.done():
             self._end(httpx.RemoteProtocolError("an answer came that nobody asked for"))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
         self._content += body
@@ -106,7 +112,7 @@ class Lanes(httpx.AsyncBaseTransport):
         self._resting: list[Lane] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Carries one request. The response's extension `drop` closes the lane that it came over."""
+        """Carries one request. Extensions of the response: `headers`, its pairs; `drop` closes the lane it came by."""
         assert request.url.host == self._origin.host, "a lane leads to its own provider"
         question = _bytes_of(request)
         async with self._places:
@@ -121,8 +127,9 @@ class Lanes(httpx.AsyncBaseTransport):
             if lane.usable:
                 self._resting.append(lane)
             drop: Callable[[], None] = lane.close
-            # Headers are left out, so that nothing in them can make httpx decode or follow anything.
-            return httpx.Response(status, content=content, extensions={"drop": drop})
+            # Headers travel beside the response, so that nothing in them can make httpx decode or follow anything.
+            extensions = {"drop": drop, "headers": lane.headers}
+            return httpx.Response(status, content=content, extensions=extensions)
 
     async def aclose(self) -> None:
         for lane in self._resting:

@@ -155,12 +155,12 @@ def _run(wish: Wish) -> tuple[int, dict[str, Any]]:
         for card in wish.sheet.cards:
             if (known := journal.outcome(card.line)) is not None:
                 progress.seen(card, known)
-        try:
-            selling, is_interrupted = asyncio.run(_sell(wish, journal, progress))
-        except OSError as error:
-            fail(f"The journal cannot be written: {error.strerror}; start the same command again.", code=START_AGAIN)
+        selling, is_interrupted = asyncio.run(_sell(wish, journal, progress))
         rows = list(_rows(wish.sheet, journal, selling.under_way))
-        write_result(wish.result, rows)
+        try:
+            write_result(wish.result, rows)
+        except OSError as error:
+            fail(f"{wish.result} cannot be written: {error.strerror}; start the same command again.", code=START_AGAIN)
     code = _exit_code(rows, selling, is_interrupted)
     _tell_end(wish, rows, selling, code)
     return code, _summary(wish, rows, selling)

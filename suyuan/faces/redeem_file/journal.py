@@ -160,7 +160,10 @@ class Journal:
 
     def _append(self, entry: msgspec.Struct) -> None:
         written = msgspec.json.encode(entry) + b"\n"
-        if os.write(self._descriptor, written) != len(written):
+        count = os.write(self._descriptor, written)
+        if count != len(written):
+            # Half a line in the middle would spoil all that follows it.
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - count)
             raise JournalTrouble(f"{self._file} cannot be written to its end; is the disk full?")
 
 

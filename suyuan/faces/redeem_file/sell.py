@@ -17,7 +17,7 @@ from typing import Protocol
 from suyuan.base import clock
 from suyuan.base.refusals import Reason
 from suyuan.faces.redeem_file.cards import CardRow
-from suyuan.faces.redeem_file.journal import Journal, Outcome
+from suyuan.faces.redeem_file.journal import Journal, JournalTrouble, Outcome
 from suyuan.faces.redeem_file.result import REFUSED
 from suyuan.faces.sdk import AsyncPlatform, Pending, RedemptionState, Refused, Trouble
 
@@ -60,7 +60,7 @@ class Selling:
         self.under_way: set[int] = set()
         """Lines that were sent and have no answer."""
         self.sent = 0
-        self.stopped_by: Trouble | Refused | None = None
+        self.stopped_by: Trouble | Refused | JournalTrouble | OSError | None = None
         self.is_stopping = False
 
     def stop(self) -> None:
@@ -88,7 +88,11 @@ class Selling:
             for card in waiting:
                 if self.is_stopping:
                     return
-                await do(card)
+                try:
+                    await do(card)
+                except (JournalTrouble, OSError) as error:
+                    # A disk that is full: without its journal a run goes no further.
+                    self._give_up(error)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._at_once, len(cards))):
@@ -134,7 +138,7 @@ class Selling:
         self.under_way.discard(card.line)
         self._seen(card, outcome)
 
-    def _give_up(self, why: Trouble | Refused) -> None:
+    def _give_up(self, why: Trouble | Refused | JournalTrouble | OSError) -> None:
         self.stopped_by = self.stopped_by or why
         self.stop()
 

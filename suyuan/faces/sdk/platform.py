@@ -20,6 +20,7 @@ from suyuan.base import clock as clocks
 from suyuan.base.crypto import PublicKey, Signer
 from suyuan.faces.sdk import calls
 from suyuan.faces.sdk.exchange import Answer, Ask, Came, Chance, Flow, Lost, Patience, Session
+from suyuan.outside.lanes import Lanes
 
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 CONNECT_S = 5.0
@@ -188,9 +189,12 @@ class AsyncPlatform(_Driver):
         self, url: str, *, http: httpx.AsyncClient | None = None, connections_max: int = 64, **words: Unpack[Words]
     ) -> None:
         super().__init__(url, words)
-        bounds = httpx.Limits(max_connections=connections_max, max_keepalive_connections=connections_max)
         self._owns_http = http is None
-        self._http = http or httpx.AsyncClient(limits=bounds, **self._settings)
+        if http is None:
+            # Not httpx's own pool, because at many requests in flight that costs more than signing and checking.
+            lanes = Lanes(httpx.URL(self._url), connect_s=CONNECT_S, lanes_max=connections_max)
+            http = httpx.AsyncClient(transport=lanes, **self._settings)
+        self._http = http
 
     redeem_card = _async(calls.redeem_card)
     redeem_balance = _async(calls.redeem_balance)
@@ -225,7 +229,8 @@ class AsyncPlatform(_Driver):
                 asyncio.timeout(self._timeout_s),
                 self._http.stream(ask.method, ask.target, headers=ask.headers, content=ask.content) as response,
             ):
-                return Answer(response.status_code, response.headers.raw, await _bounded_async(response.aiter_raw()))
+                pairs = response.extensions.get("headers", response.headers.raw)
+                return Answer(response.status_code, pairs, await _bounded_async(response.aiter_bytes()))
         except _NO_ANSWER as error:
             return _lost(error)
 

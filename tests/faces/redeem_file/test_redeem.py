@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -263,6 +264,21 @@ def test_a_second_run_of_the_same_file_waits_outside(shop: Shop) -> None:
     assert "right now" in shop.sell().err
     running.kill()
     running.communicate()
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(shop: Shop) -> None:
+    """The disk is full after two kilobytes: no further card is begun, and with room again each is sold once."""
+    shop.write(40)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
+    try:
+        told = shop.sell("--at-once", "2")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (told.code, "cannot be written" in told.err) == (3, True)
+    assert len(shop.twin.cards) < 40
+    assert shop.sell("--wait").summary["states"] == {"paid": 40}
+    assert len(shop.acts) == len(shop.twin.cards) == 40
 
 
 def test_no_pin_is_written_or_said_anywhere(shop: Shop) -> None:
