@@ -1,0 +1,183 @@
+"""Secrets and personal values are planted everywhere a caller can put them, and then searched for everywhere.
+
+One day at a real platform: sellers register, cards are sold, refused, mistyped, sent in broken bodies, to wrong
+addresses, with wrong signatures. Then every table, the database's own files, every log and every answer is searched
+for each planted value, as it is, in hex and in base64. What the platform must know it holds sealed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from suyuan.app.supervisor import database_url
+from suyuan.base import db
+from suyuan.base.clock import SystemClock
+from suyuan.config import load_settings
+from suyuan.faces.sdk import Platform, Refused, read_key_file
+from suyuan.outside.sandbox.facts import Card
+from suyuan.settle.request import sign_request
+from tests.conftest import clear, room_for_a_server
+from tests.faces.redeem_file.test_whole_house import WholeHouse
+
+PERSON = {
+    "name": "欧阳测试甲",
+    "identity_number": "110101199003070038",
+    "number": "13911112222",
+    "payee": "6222021234567890128",
+}
+GOOD = Card("cmcc", "10203040506070809", "918273645546372819", 100_00)
+SPENT = Card("cmcc", "10203040506070810", "918273645546372820", 100_00)
+UNKNOWN = Card("telecom", "1020304050607080911", "918273645546372821", 100_00)
+MISTYPED_PIN = "9182736455463728AB"
+CAPTURE = "capture-of-a-face-7261"
+PLANTED = [
+    *PERSON.values(), CAPTURE, MISTYPED_PIN,
+    GOOD.serial, GOOD.pin, SPENT.serial, SPENT.pin, UNKNOWN.serial, UNKNOWN.pin,
+]  # fmt: skip
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[WholeHouse]:
+    """A served platform of its own, since what it wrote is what is searched."""
+    data = room_for_a_server()
+    data.chmod(0o711)
+    house = WholeHouse(data, tmp_path)
+    try:
+        house.open()
+        yield house
+    finally:
+        house.close()
+        clear_house(data)
+
+
+def clear_house(data: Path) -> None:
+    """Takes the data folder away, the database's first."""
+    if (data / "pg").exists():
+        clear(data / "pg")
+    for file in sorted(data.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
+    data.rmdir()
+
+
+def test_no_planted_value_is_found_in_the_clear(house: WholeHouse) -> None:
+    """Neither in a table, nor in the database's files, nor in a log, nor in any answer."""
+    answers = spend_a_day(house)
+    assert any("pending" in answer for answer in answers), "nothing was sold, so nothing was searched"
+    found = [(where, value) for where, content in everything(house, answers) for value in shown_in(content)]
+    assert found == []
+
+
+def test_the_search_would_find_them() -> None:
+    """The search itself is tested: each value, in each form it looks for."""
+    for value in PLANTED:
+        for form in forms(value):
+            assert value in shown_in(b"before" + form + b"after")
+
+
+def spend_a_day(house: WholeHouse) -> list[str]:
+    """Everything that a caller can do with a secret in hand. Returns the answers as text."""
+    house.control.issue_cards([GOOD, SPENT])
+    house.control.spend([SPENT])
+    answers = []
+    with house.as_partner() as platform:
+        seller = platform.register_seller(**PERSON)
+        assert not isinstance(seller, Refused)
+        answers += [
+            repr(redeem(house, platform, seller.seller, card.operator, card.serial, card.pin))
+            for card in (GOOD, SPENT, UNKNOWN, GOOD)
+        ]
+        answers.append(repr(redeem(house, platform, seller.seller, "cmcc", GOOD.serial, MISTYPED_PIN)))
+        answers.append(repr(redeem(house, platform, seller.seller, "nobody", GOOD.serial, GOOD.pin)))
+        answers.append(repr(platform.step_up(seller=seller.seller, capture=CAPTURE)))
+        pending = platform.redemptions()
+        assert not isinstance(pending, Refused)
+        answers += [repr(platform.wait_until_settled(one.redemption, timeout_s=20.0)) for one in pending.redemptions]
+        answers += [repr(platform.voucher(one.redemption)) for one in pending.redemptions]
+    return answers + [send_broken(house, body, **how) for body, how in broken_bodies(house, seller.seller)]
+
+
+def redeem(house: WholeHouse, platform: Platform, seller: str, operator: str, serial: str, pin: str) -> Any:
+    return platform.redeem_card(
+        contract=house.contract, seller=seller, operator=operator, serial=serial, pin=pin, face_fen=100_00
+    )
+
+
+def broken_bodies(house: WholeHouse, seller: str) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Bodies that hold a secret where none belongs, and requests that are wrong around one."""
+    source = {"type": "card", "operator": "cmcc", "serial": GOOD.serial, "pin": GOOD.pin, "face_fen": 100_00}
+    whole = {"contract": house.contract, "seller": seller, "source": source}
+    yield json.dumps(whole | {"payee": PERSON["payee"]}).encode(), {}
+    yield json.dumps(whole | {GOOD.pin: 1}).encode(), {}
+    yield json.dumps(whole | {"source": source | {"pin": int(GOOD.pin)}}).encode(), {}
+    yield json.dumps(whole | {"contract": GOOD.pin}).encode(), {}
+    yield json.dumps(whole | {"seller": PERSON["name"]}).encode(), {}
+    yield json.dumps(whole).encode()[:-1], {}
+    yield json.dumps(whole).encode() + b"\xff", {}
+    yield json.dumps(whole).encode(), {"signed": False}
+    yield json.dumps(whole).encode(), {"path": f"/v1/redemptions/{GOOD.pin}"}
+    yield json.dumps(whole).encode(), {"path": f"/v1/redemptions?pin={GOOD.pin}"}
+    yield json.dumps(whole).encode(), {"idempotency_key": GOOD.pin}
+    yield json.dumps(whole).encode(), {"key_id": GOOD.pin}
+
+
+def send_broken(
+    house: WholeHouse,
+    body: bytes,
+    *,
+    signed: bool = True,
+    path: str = "/v1/redemptions",
+    idempotency_key: str = "broken-1",
+    key_id: str | None = None,
+) -> str:
+    key = read_key_file(house.key)
+    headers = {"content-type": "application/json"}
+    if signed:
+        headers |= sign_request(
+            "POST", house.url + path, body, key_id=key_id or key.id, signer=key.signer,
+            nonce=base64.urlsafe_b64encode(body[-18:].rjust(18, b"n")).decode(), now=SystemClock().now(),
+            idempotency_key=idempotency_key,
+        )  # fmt: skip
+    answer = httpx.post(house.url + path, content=body, headers=headers, trust_env=False)
+    assert answer.status_code < 500, answer.text
+    return answer.text
+
+
+def everything(house: WholeHouse, answers: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Every place where a value could have been left, with what stands there."""
+    yield "answers", "\n".join(answers).encode()
+    yield from tables(database_url(load_settings(house.data)))
+    for file in house.data.rglob("*"):
+        # A socket has no content; everything else is read as it lies on the disk, write-ahead log and all.
+        if file.is_file():
+            yield str(file.relative_to(house.data)), file.read_bytes()
+    house.log.flush()
+    yield "serve.log", (house.folder / "serve.log").read_bytes()
+
+
+def tables(url: str) -> Iterator[tuple[str, bytes]]:
+    """Every table's rows as text, byte columns decoded, so that a compressed or hidden value is seen too."""
+    with db.connect(url, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        for (name,) in names:
+            rows = connection.execute(f'SELECT * FROM "{name}"').fetchall()
+            cells = (cell if isinstance(cell, bytes) else str(cell).encode() for row in rows for cell in row)
+            yield f"table {name}", b"\n".join(cells)
+
+
+def shown_in(content: bytes) -> list[str]:
+    return [value for value in PLANTED if any(form in content for form in forms(value))]
+
+
+def forms(value: str) -> list[bytes]:
+    """As it is, in hex, and in the part of its base64 that does not depend on what stands around it."""
+    plain = value.encode()
+    encoded = [base64.b64encode(b"\0" * shift + plain)[4:-4] for shift in range(3)]
+    return [plain, plain.hex().encode(), json.dumps(value)[1:-1].encode(), *encoded]
