@@ -173,15 +173,11 @@ async def _voucher(desk: Desk, redemption: Redemption) -> Voucher | None:
     if PUBLIC_STATES.get(redemption.state, redemption.state) not in (PAID, REVERSED):
         return None
     payment = await desk.lookup.payment(redemption)
-    if payment is None and redemption.state == REVERSED:
+    if payment is None:
         return None
-    # Where all of it settled an old debt no channel was asked, and the state has changed for the last time.
-    paid_at, reference = redemption.changed_at, redemption.reference
-    if payment is not None:
-        event = await desk.event_at(payment.seq)
-        assert isinstance(event, PayoutPaid), "books and history tell the same"
-        assert event.redemption == redemption.id, "a place in history belongs to one redemption"
-        paid_at, reference = payment.at, event.reference
+    event = await desk.event_at(payment.seq)
+    # Where all of it settled an old debt no channel was asked, so there is no number of a channel's either.
+    reference = event.reference if isinstance(event, PayoutPaid) else ""
     return Voucher(
         redemption=redemption.id,
         partner=redemption.partner,
@@ -197,6 +193,6 @@ async def _voucher(desk: Desk, redemption: Redemption) -> Voucher | None:
         reference=reference,
         taken_seq=redemption.seq,
         taken_at=redemption.taken_at,
-        paid_at=paid_at,
+        paid_at=payment.at,
         origin=desk.origin,
     )

@@ -95,9 +95,10 @@ class Lookup:
         return [Redemption(*row) for row in rows]
 
     async def payment(self, redemption: Redemption) -> Payment | None:
-        """When the payout was posted. None where it was not, or where all of it settled an old debt."""
+        """When the payout was posted, or, where all of it settled an old debt, the debt. None before that."""
         first, after = redemption.first_transfer, redemption.first_transfer + redemption.transfers
-        rows = await self._fetch(_PAYMENT, [first, after])
+        kind = "debt" if redemption.debt_fen == redemption.paid else "payout"
+        rows = await self._fetch(_PAYMENT, [first, after, kind])
         return Payment(*rows[0]) if rows else None
 
     async def used(self, limit_keys: Iterable[str], now: Micros) -> dict[str, Used]:
@@ -129,7 +130,7 @@ WHERE partner = %s AND seq > %s AND (%s::text IS NULL OR seller = %s) ORDER BY s
 """
 _PAYMENT = """
 SELECT done.seq, done.at FROM transfer promised JOIN transfer done ON done.resolves = promised.id
-WHERE promised.id >= %s AND promised.id < %s AND promised.kind = 'payout' AND done.state = 'post'
+WHERE promised.id >= %s AND promised.id < %s AND promised.kind = %s AND done.state = 'post'
 """
 _USED = """
 SELECT a.key, a.debits_pending + a.debits_posted - coalesce((

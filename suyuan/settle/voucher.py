@@ -62,7 +62,7 @@ class Voucher(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     debt_fen: int
     value_kind: str
     channel: str
-    reference: str  # The channel's own number for the payout.
+    reference: str  # The channel's own number for the payout; nothing where all of it settled an old debt.
     taken_seq: int
     taken_at: int
     paid_at: int
