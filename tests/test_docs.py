@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import typer
 
 from suyuan.base.money import yuan
 from suyuan.base.refusals import TEXTS, Reason, Refusal
 from suyuan.config import Settings
+from suyuan.faces.cli import COMMANDS
 from suyuan.faces.reference import refusals_page
 from suyuan.settle.limits import LimitRules
 
@@ -78,6 +83,29 @@ def test_each_limit_is_documented_with_its_caps() -> None:
     for name, cap_fen in caps.items():
         assert rows[name][1:4] == [yuan(fen).removesuffix(".00") for fen in cap_fen]
         assert CHINESE.search(rows[name][5])
+
+
+def commands() -> Iterator[str]:
+    """Every command that `suyuan` offers, by its words."""
+    for name, (module, _) in COMMANDS.items():
+        yield from _below(name, typer.main.get_command(import_module(module).app))
+
+
+def _below(words: str, command: Any) -> Iterator[str]:
+    inner = getattr(command, "commands", None)
+    if not inner:
+        yield words
+    for name, one in (inner or {}).items():
+        yield from _below(f"{words} {name}", one)
+
+
+def test_each_command_is_documented() -> None:
+    """In the order in which `--help` shows them, in both languages."""
+    rows = rows_of("commands.md")
+    assert list(rows) == list(commands())
+    for row in rows.values():
+        assert row[1]
+        assert CHINESE.search(row[2])
 
 
 def test_decision_notes_are_short() -> None:
