@@ -32,7 +32,9 @@ from suyuan.faces.cli.audit import audit_place
 from suyuan.faces.cli.serve import settings_text
 from suyuan.faces.cli.speaking import Json, Lang, language_of
 from suyuan.faces.cli.terminal import as_json, fail
+from suyuan.faces.sdk import SigningKey, write_key_file
 from suyuan.faces.simulate.day import Day, Place, Progress, live_through
+from suyuan.faces.simulate.deeds import Plan
 from suyuan.faces.simulate.plan import make_plan
 from suyuan.faces.simulate.stage import SceneFailed
 from suyuan.history.frames import LineCaller
@@ -40,7 +42,7 @@ from suyuan.outside.sandbox.client import Control, RunningSandbox
 from suyuan.outside.sandbox.world import CHANNELS, OPERATORS
 from suyuan.settle.audit import Audit
 
-REDEMPTIONS = 2_000
+REDEMPTIONS = 4_000
 IN_FLIGHT = 48
 READY_S = 60.0
 PAYOUTS_WAIT_S = 45.0
@@ -85,6 +87,7 @@ def demo(
             else:
                 as_json(facts)
             if is_kept:
+                write_keys(folder / "people", day.witnessed.plan)
                 demo_report.show_address(platform.settings, sandbox.url, language)
                 platform.run()
     except (SceneFailed, db.DatabaseTrouble, OSError) as trouble:
@@ -111,6 +114,16 @@ def is_sound(facts: dict[str, Any]) -> bool:
     """Whether everything that the platform promises was kept."""
     is_safe = facts["attacks_got_through"] == 0 and facts["over_limit_fen"] == 0
     return bool(is_safe and facts["books_balanced"] and facts["history_gapless"])
+
+
+def write_keys(folder: Path, plan: Plan) -> None:
+    """The key files of the officers and partners of a demo, for whoever keeps it and wants to try things."""
+    folder.mkdir(mode=0o700)
+    cast = plan.cast
+    people = {"officer-1": cast.officers[0], "officer-2": cast.officers[1]}
+    people |= {f"partner-{partner.name}": partner.key for partner in cast.partners}
+    for name, keys in people.items():
+        write_key_file(folder / f"{name}.key", SigningKey(keys.id, keys.algorithm, keys.secret))
 
 
 async def _spend_day(choices: Choices, platform: Supervisor, sandbox: RunningSandbox, progress: Progress) -> Day:
@@ -176,7 +189,8 @@ def _folder(data: Path | None) -> Iterator[Path]:
 @contextmanager
 def _platform(data: Path, choices: Choices) -> Iterator[tuple[Supervisor, RunningSandbox]]:
     """A sandbox and a platform that knows it. Both end with the context, also when this process is asked to stop."""
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    # Asked to stop, the demo ends as with Ctrl-C, so that nothing of it is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     make_keys(data)
     keys: PlatformKeys = load_keys(data)
     with RunningSandbox(data / "sandbox.jsonl", keys.public_key) as sandbox:

@@ -61,8 +61,11 @@ WORDS: dict[str, dict[Language, str]] = {
         "zh": "同一种子下请求与攻击数完全一致；两笔请求孰先孰后、运营商与持卡人孰快孰慢，视当时情形而定。",
     },
     "kept": {
-        "en": "The platform stays up at {url} (sandbox {sandbox}), data in {data}. Ctrl-C stops it.",
-        "zh": "平台继续运行：{url}（沙箱 {sandbox}），数据目录 {data}。按 Ctrl-C 停止。",
+        "en": "The platform stays up at {url} (sandbox {sandbox}).\n"
+              "Its data is in {data}, the keys of its people in people/.\n"
+              "Try: suyuan admin --data {data} contract list\nCtrl-C stops it.",
+        "zh": "平台继续运行：{url}（沙箱 {sandbox}）。\n数据目录 {data}，演示人员密钥在 {data}/people。\n"
+              "可试：suyuan admin --data {data} contract list\n按 Ctrl-C 停止。",
     },
 }  # fmt: skip
 

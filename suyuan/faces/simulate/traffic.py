@@ -16,7 +16,7 @@ from suyuan.base import crypto
 from suyuan.base.clock import Clock, SystemClock
 from suyuan.faces.sdk import Pending, RedemptionState, Refused, SteppedUp, Trouble, calls
 from suyuan.faces.sdk.exchange import Ask, Call, exchange
-from suyuan.faces.simulate.deeds import HONEST, Deed, Plan, Sale, SameDevice, SimCard, Spending, StepUp
+from suyuan.faces.simulate.deeds import Deed, Plan, Sale, SameDevice, SimCard, Spending, StepUp
 from suyuan.faces.simulate.doors import TARGET, Door, Doors, body_of, recorded, thrown
 from suyuan.faces.simulate.forging import Loot, forge
 from suyuan.faces.simulate.stage import in_parallel
@@ -52,6 +52,7 @@ class Traffic:
         self._in_flight = in_flight
         self._on_answer = on_answer
         self._clock: Clock = SystemClock()
+        self._sales = {sale.n: sale for sale in plan.sales}
         self._over = {deed.after: asyncio.Event() for deed in plan.deeds if deed.after is not None}
         self._overheard: dict[int, list[Ask]] = {
             sale.repeats: [] for sale in plan.sales if sale.repeat == "replayed" and sale.repeats is not None
@@ -152,9 +153,8 @@ class Traffic:
     async def _spend(self, deed: Spending) -> Answered:
         if deed.waits_for_payout and deed.after is not None:
             sold = self.answers[deed.after].taken
-            sale = next(sale for sale in self._plan.sales if sale.n == deed.after)
             if sold is not None:
-                platform = self._doors.of(sale).platform
+                platform = self._doors.of(self._sales[deed.after]).platform
                 await platform.wait_until_settled(sold.redemption, PAYOUT_WAIT_S)
         await asyncio.to_thread(self._control.spend, [CardName(deed.card.operator, deed.card.serial)])
         return Answered("done")
@@ -199,6 +199,3 @@ async def look_again(
             states[redemption] = state
 
     await in_parallel(taken, look, in_flight=8)
-
-
-__all__ = ["HONEST", "Answered", "Traffic", "list_states", "look_again"]

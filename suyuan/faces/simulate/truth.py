@@ -7,7 +7,8 @@ whom, for which merchant, how much, how often. So a platform that errs and tells
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+import heapq
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -217,17 +218,18 @@ def over_limits(seen: Witnessed, taken: Mapping[str, Sale], rules: LimitRules) -
 
 def _excess(rule: Rule, takes: Iterable[Take], raised_from: int | None, raise_fen: int) -> tuple[int, list[int]]:
     """By how much the takes of one account ever pass its cap, and the deeds that made them."""
-    held: deque[Take] = deque()
-    excess_fen, deeds = 0, []
-    for take in sorted(takes):
-        held = deque(
-            other for other in held
-            if (other.until is None or other.until > take.at)
-            and not (rule.window == "24h" and plus(other.at, DAY_S) <= take.at)
-        )  # fmt: skip
-        held.append(take)
+    ends: list[tuple[int, int]] = []
+    held_fen, excess_fen, deeds = 0, 0, []
+    for take in sorted(takes, key=lambda take: take.at):
+        while ends and ends[0][0] <= take.at:
+            held_fen -= heapq.heappop(ends)[1]
+        held_fen += take.fen
+        window_end = [plus(take.at, DAY_S)] if rule.window == "24h" else []
+        given_back = [take.until] if take.until is not None else []
+        if end := min(window_end + given_back, default=None):
+            heapq.heappush(ends, (end, take.fen))
         is_raised = raised_from is not None and take.at >= raised_from
-        over_fen = sum(other.fen for other in held) - rule.cap_fen[take.tier] - raise_fen * is_raised
+        over_fen = held_fen - rule.cap_fen[take.tier] - raise_fen * is_raised
         if over_fen > 0:
             excess_fen = max(excess_fen, over_fen)
             deeds.append(take.deed)

@@ -1,0 +1,148 @@
+"""`suyuan admin` and `suyuan audit` beside a running line: what takes two officers, what one may do, what is shown."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from suyuan.app.supervisor import Supervisor
+from suyuan.base import clock
+from suyuan.faces.cli import admin, audit
+from suyuan.faces.cli.serve import settle_settings
+
+pytestmark = pytest.mark.usefixtures("platform")
+
+LINE_WAIT_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder through which the database's own account may pass, which pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="suyuan-test-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def platform(folder: Path) -> Iterator[Path]:
+    """A platform whose line answers, with two officers: `first.key` and `second.key`."""
+    settings = settle_settings(folder / "platform", {"port": 0})
+    with Supervisor(settings) as running:
+        running.keep_running()
+        until_s = clock.monotonic_s() + LINE_WAIT_S
+        while not settings.line_socket.exists() and clock.monotonic_s() < until_s:
+            running.keep_running()
+        for name in ("first", "second"):
+            ran = _run(folder, "officer", "register", str(folder / f"{name}.key"))
+            assert ran.exit_code == 0, ran.output
+        yield folder / "platform"
+
+
+def _run(folder: Path, *arguments: str, officer: str = "", lang: str = "en") -> Result:
+    own = ["--officer", str(folder / f"{officer}.key")] if officer else []
+    where = ["--data", str(folder / "platform"), "--json", "--lang", lang]
+    return CliRunner().invoke(admin.app, [*where, *own, *arguments])
+
+
+def _said(ran: Result) -> Any:
+    assert ran.exit_code == 0, ran.output
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def _made(folder: Path, *arguments: str) -> str:
+    """What the first officer proposed and the second approved."""
+    said = _said(_run(folder, *arguments, officer="first"))
+    _said(_run(folder, "approve", said["proposal"], officer="second"))
+    made: str = said["id"]
+    return made
+
+
+def test_a_contract_takes_two_officers(folder: Path) -> None:
+    """The first proposes and may not approve; the second does, and only then the contract is there."""
+    partner = _made(folder, "partner", "add", "blue")
+    terms = ("--channel", "bank_transfer", "--merchant-id", "m-1", "--ratio", "10:8")
+    said = _said(_run(folder, "contract", "add", partner, *terms, officer="first"))
+    assert _said(_run(folder, "contract", "list")) == []
+    refused = _run(folder, "approve", said["proposal"], officer="first")
+    assert refused.exit_code == 1
+    assert "proposal_needs_a_second_person" in refused.stderr
+    waiting = _said(_run(folder, "proposals"))
+    assert [proposal["id"] for proposal in waiting] == [said["proposal"]]
+    _said(_run(folder, "approve", said["proposal"], officer="second"))
+    (contract,) = _said(_run(folder, "contract", "list", "--partner", partner))
+    assert (contract["id"], contract["ratio_face"], contract["ratio_value"]) == (said["id"], 10, 8)
+
+
+def test_a_refusal_is_a_sentence_in_the_users_language(folder: Path) -> None:
+    """No code alone, no traceback."""
+    refused = _run(folder, "approve", "prp_nobody", officer="first", lang="zh")
+    assert refused.exit_code == 1
+    assert "没有这项提案" in refused.stderr
+
+
+def test_a_third_officer_cannot_simply_register(folder: Path) -> None:
+    """The two seats are taken, so a further officer is proposed like any other change."""
+    refused = _run(folder, "officer", "register", str(folder / "third.key"))
+    assert "proposal_needs_a_second_person" in refused.stderr
+    third = _made(folder, "officer", "propose", str(folder / "third.key"))
+    assert third.startswith("ofc_")
+    assert _said(_run(folder, "switch", "stop", "channel:coupon_hall", officer="third"))
+
+
+def test_an_officers_key_is_its_holders_alone(folder: Path) -> None:
+    """It is made unreadable for others, and refused where somebody opened it."""
+    key = folder / "first.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    loose = folder / "loose.key"
+    loose.write_bytes(key.read_bytes())
+    loose.chmod(0o644)
+    ran = _run(folder, "switch", "stop", "platform", officer="loose")
+    assert ran.exit_code != 0
+    assert "chmod 600" in ran.stderr
+
+
+def test_a_key_lives_through_its_states(folder: Path) -> None:
+    """Added as next, made active, revoked; nothing leads back."""
+    partner = _made(folder, "partner", "add", "green")
+    public = "ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+    key = _made(folder, "key", "add", partner, public, "--state", "next")
+    for state in ("active", "revoked"):
+        said = _said(_run(folder, "key", "move", key, state, officer="second"))
+        _said(_run(folder, "approve", said["proposal"], officer="first"))
+    said = _said(_run(folder, "key", "move", key, "active", officer="first"))
+    refused = _run(folder, "approve", said["proposal"], officer="second")
+    assert "proposal_is_impossible" in refused.stderr
+    (shown,) = _said(_run(folder, "key", "list", "--partner", partner))
+    assert shown["state"] == "revoked"
+
+
+def test_sellers_are_shown_by_pseudonym(folder: Path) -> None:
+    assert _said(_run(folder, "seller", "list")) == []
+
+
+def test_selling_on_what_was_never_taken_is_refused(folder: Path) -> None:
+    refused = _run(folder, "sell-on", "rdm_unknown", "buyer")
+    assert "redemption_is_unknown" in refused.stderr
+
+
+def test_the_books_of_a_young_platform_are_balanced(folder: Path, platform: Path) -> None:
+    """Every field of BENCH is there, and every rule holds."""
+    ran = CliRunner().invoke(audit.app, ["books", "--data", str(platform), "--json"])
+    facts = _said(ran)
+    assert facts["balanced"]
+    assert all(facts["invariants"].values())
+    assert facts["postings"] == 0
+    assert facts["history_events"] > 0
+
+
+def test_a_folder_without_a_platform_is_said_so(folder: Path) -> None:
+    ran = CliRunner().invoke(audit.app, ["books", "--data", str(folder / "nowhere")])
+    assert ran.exit_code != 0
+    assert "no platform" in ran.stderr
+    assert not (folder / "nowhere").exists()

@@ -1,0 +1,79 @@
+"""The demo, run for real as anybody runs it: its own PostgreSQL, line, API, completer and sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+SMALL_S = 120
+NIGHT_S = 3 * 3600
+BENCH_FIELDS = {
+    "offered", "paid", "refused", "pending", "attacks", "attacks_got_through", "over_limit_fen", "books_balanced",
+    "history_gapless", "seconds",
+}  # fmt: skip
+
+
+def run_demo(*arguments: str, timeout_s: int, **environment: str) -> tuple[int, str, str]:
+    """The exit status, standard output and standard error of one demo."""
+    done = subprocess.run(
+        [sys.executable, "-m", "suyuan", "demo", *arguments], capture_output=True, text=True, timeout=timeout_s,
+        check=False, env={**os.environ, **environment},
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def facts_of(output: str) -> dict[str, Any]:
+    """The last line of standard output, which is what machines read."""
+    facts: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return facts
+
+
+def refuse_any_breach(facts: dict[str, Any]) -> None:
+    """What must be so at every size."""
+    assert facts["breaches"] == facts["findings"] == []
+    assert facts["attacks_got_through"] == facts["over_limit_fen"] == 0
+    assert facts["books_balanced"]
+    assert facts["history_gapless"]
+    assert facts["unanswered"] == 0
+    assert facts["honest_refused"] == {}
+    other = sum(facts[bucket] for bucket in ("paid", "reversed", "rejected", "pending", "repeated"))
+    assert facts["offered"] == other + sum(facts["refused"].values())
+
+
+def test_a_small_day_is_safe_and_adds_up() -> None:
+    """150 redemptions, a third of them attacks: honest sellers are paid, and nothing else is."""
+    status, output, errors = run_demo("--redemptions", "150", "--seed", "1", "--json", timeout_s=SMALL_S)
+    assert status == 0, errors
+    facts = facts_of(output)
+    assert facts.keys() >= BENCH_FIELDS
+    refuse_any_breach(facts)
+    assert facts["offered"] == 150
+    assert facts["paid"] > 80
+    assert facts["pending"] == facts["silent_holders"]
+    assert all(attack["tried"] > 0 for attack in facts["attacks"].values())
+
+
+def test_the_report_speaks_the_readers_language() -> None:
+    """A manager in Shanghai reads it in Chinese; what is refused is a sentence, not a code."""
+    status, output, errors = run_demo("--redemptions", "20", timeout_s=SMALL_S, LC_ALL="zh_CN.UTF-8")
+    assert status == 0, errors
+    for words in ("兑换请求", "账目平衡: 是", "历史连续无缺: 是", "得逞"):
+        assert words in output
+    assert "_cannot_be_asked_for" not in output
+
+
+@pytest.mark.nightly
+def test_a_hundred_thousand_redemptions_let_no_fen_through(record_property: Callable[[str, object], None]) -> None:
+    """The issue's measure. `SUYUAN_DEMO_REDEMPTIONS` makes the night shorter."""
+    redemptions = os.environ.get("SUYUAN_DEMO_REDEMPTIONS", "100000")
+    status, output, errors = run_demo("--redemptions", redemptions, "--seed", "1", "--json", timeout_s=NIGHT_S)
+    facts = facts_of(output)
+    record_property("redemptions_per_s", facts["redemptions_per_s"])
+    assert status == 0, errors
+    refuse_any_breach(facts)
