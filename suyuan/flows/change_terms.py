@@ -309,6 +309,7 @@ def _want_subjects(shelves: Shelves, change: AnyChange) -> None:
             register.contracts.want(change.id)
         case AddKey():
             register.keys.want(change.id)
+            register.public_keys.want(change.public_key)
             register.partners.want(change.owner)
             register.sellers.want(change.owner)
         case MoveKey():
@@ -379,8 +380,10 @@ def _make_key(shelves: Shelves, change: AddKey) -> tuple[Fact, ...] | None:
     register = shelves.register
     owners = register.partners if change.owner_kind == "partner" else register.sellers
     is_known = change.owner_kind in ("partner", "seller") and owners.peek(change.owner) is not None
-    if not is_known or register.keys.get(change.id) is not None or change.state not in (NEXT, ACTIVE):
+    is_taken = register.keys.get(change.id) is not None or register.public_keys.is_taken(change.public_key)
+    if not is_known or is_taken or change.state not in (NEXT, ACTIVE):
         return None
+    register.public_keys.take(change.public_key)
     # Only a key that was made on a device and enrolled with a face check is bound to one.
     device = None
     register.keys.add(

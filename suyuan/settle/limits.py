@@ -147,7 +147,7 @@ class Limits:
             return Refusal(Reason.transaction_limit_is_reached, "seller")
         for take in takes:
             account = self._books.accounts.get(take.key)
-            room_fen = take.cap_fen if account is None else self._room_fen(take, account, at)
+            room_fen = take.cap_fen if account is None else self._room_fen(take, account, tier, at)
             if fen > room_fen:
                 return self._refuse(take, account, fen - room_fen, tier)
         return None
@@ -197,11 +197,13 @@ class Limits:
         takes = self.takes({"seller": seller}, 0, day)
         return [take for take in takes if take.rule.window == "day"]
 
-    def _room_fen(self, take: Take, account: Account, at: int) -> int:
+    def _room_fen(self, take: Take, account: Account, tier: int, at: int) -> int:
+        """What is left. A raise is not for a device newer than a day, whoever's face it showed."""
+        raised_fen = account.credits_posted if tier > 0 else 0
         taken_fen = account.debits_pending + account.debits_posted
         if take.rule.window == "24h" and self._has_expired(take.key, at):
             taken_fen -= sum(hold.fen for hold in self._expired(take.key, at))
-        return take.cap_fen + account.credits_posted - taken_fen
+        return take.cap_fen + raised_fen - taken_fen
 
     def _has_expired(self, key: str, at: int) -> bool:
         holds = self._holds[key]

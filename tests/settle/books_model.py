@@ -142,7 +142,7 @@ class BooksModel:
                 continue
             subject = subjects[rule.subject]
             is_raised = rule == self._raisable and (subject, shanghai_day(at)) in self.raised
-            room_fen = rule.cap_fen[tier] + is_raised * self.rules.step_up_raise_fen - self.used(rule, subject, at)
+            room_fen = rule.cap_fen[tier] + (is_raised and tier > 0) * self.rules.step_up_raise_fen - self.used(rule, subject, at)
             if knock.face_fen <= room_fen:
                 continue
             if rule.window == "24h":

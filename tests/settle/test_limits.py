@@ -128,6 +128,14 @@ def test_a_new_device_starts_at_the_lowest_tier_for_a_day(line: BooksLine) -> No
     assert reasons(sell(line, 4, seller="slr_2", key="key_2")) == [None]
 
 
+def test_a_raise_does_not_help_a_new_device(line: BooksLine) -> None:
+    """A stolen account with the thief's own phone and a face on it still sells for 500.00 today, not for 5,500.00."""
+    line.register(a_seller("slr_2", bound_at=NOON), a_key("key_2", owner_kind="seller", owner="slr_2", device="dev_2"))
+    line.one(RaiseToday("slr_2"))
+    answers = sell(line, 1, 2, seller="slr_2", key="key_2", face_fen=500_00)
+    assert reasons(answers) == [None, Reason.daily_limit_is_reached]
+
+
 # --- the windows ---------------------------------------------------------------------------------
 
 
