@@ -208,8 +208,8 @@ def test_a_key_only_moves_on(database: str) -> None:
         assert await agree(ask, "prp_1", key) == Changed("prp_1")
         for number, state in enumerate(("active", "retiring", "revoked")):
             assert await agree(ask, f"prp_2{number}", MoveKey("key_1", state)) == Changed(f"prp_2{number}")
-        again = msgspec.structs.replace(key, id="key_2")
-        for number, change in enumerate((MoveKey("key_1", "active"), key, again)):
+        changes: list[AnyChange] = [MoveKey("key_1", "active"), key, msgspec.structs.replace(key, id="key_2")]
+        for number, change in enumerate(changes):
             refusal = await agree(ask, f"prp_3{number}", change)
             assert refusal == Refusal(Reason.proposal_is_impossible, "change")
 
