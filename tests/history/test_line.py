@@ -34,6 +34,7 @@ from tests.history.small_line import (
 )
 
 IN_FLIGHT = 64
+STORY_S = 30
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def tell(url: str, story: Callable[[Leading, Counting], Awaitable[None]], **how:
     async def run() -> None:
         async with writing(url) as connection:
             counting = Counting(connection)
-            async with leading(counting, **how) as line:
+            async with leading(counting, **how) as line, asyncio.timeout(STORY_S):
                 await story(line, counting)
 
     asyncio.run(run())
