@@ -275,7 +275,9 @@ _EXPIRED = """
 SELECT a.key FROM account a
 WHERE a.ledger = 'limit' AND a.debits_pending > 0 AND a.key LIKE '%%/24h'
   AND EXISTS (SELECT FROM transfer t WHERE t.payer = a.id AND t.expires_at > a.released_at
-              AND t.expires_at <= %(now)s)
+              AND t.expires_at <= %(now)s
+              -- One that was given back is no reason to come, or the sweeper would come for it for ever.
+              AND NOT EXISTS (SELECT FROM transfer r WHERE r.resolves = t.id))
 LIMIT %(rows_max)s
 """
 # Holds up to `released_at` were all released; those that were voided since are left out one by one.

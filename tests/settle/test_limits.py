@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 
 from suyuan.base import db
@@ -229,6 +231,34 @@ def test_a_hold_that_was_given_back_does_not_expire_as_well(line: BooksLine) -> 
     assert line.one(ReleaseHolds((key,))) == Released(1, second.face_fen)
     line.restart()
     assert line.one(ReleaseHolds((key,))) == Released(0, 0)
+
+
+def test_the_sweeper_comes_for_what_is_there_to_release(line: BooksLine) -> None:
+    """One hold of two is given back: once the other one is released, there is nothing to come for."""
+    first, _ = sell(line, 1, 2)
+    line.submit(outcome(first.redemption, "rejected"))
+    assert asyncio.run(_swept(line)) == []
+    line.clock.advance(DAY_S + 1)
+    assert asyncio.run(_swept(line)) == ["limit/seller/slr_1/24h"]
+    line.submit(ReleaseHolds(("limit/seller/slr_1/24h",)), Knock(3).command())
+    assert asyncio.run(_swept(line)) == []
+
+
+async def _swept(line: BooksLine) -> list[str]:
+    async with await psycopg.AsyncConnection.connect(line.url) as connection:
+        return await limits.accounts_with_expired_holds(connection, now=line.clock.now(), rows_max=9)
+
+
+def test_the_sweeper_passes_by_what_was_given_back(line: BooksLine) -> None:
+    """The newest hold is given back and an older one released; a third stays open, so the account holds something."""
+    sell(line, 1)
+    line.clock.advance(10)
+    (second,) = sell(line, 2)
+    line.submit(outcome(second.redemption, "rejected"))
+    line.clock.advance(DAY_S - 5)
+    sell(line, 3)
+    line.clock.advance(10)
+    assert asyncio.run(_swept(line)) == []
 
 
 def test_a_hold_that_has_expired_is_not_given_back_as_well(line: BooksLine) -> None:
