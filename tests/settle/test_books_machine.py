@@ -1,4 +1,4 @@
-"""The real line against a model of a hundred lines, over days of trade that Hypothesis invents.
+"""The real line against a model of two hundred lines, over days of trade that Hypothesis invents.
 
 Sellers share identities, payees, a device and an IP prefix; cards are offered twice; requests are replayed and doubled;
 operators and channels answer in any order, also wrongly; the clock jumps over midnight and over 24 hours; leaders
