@@ -39,7 +39,8 @@ from suyuan.outside.sandbox.facts import Card, Merchant
 VICTIMS = ("api", "line", "completer", "sandbox", "supervisor", "postgres", "backend")
 CONTRACT, PARTNER, PARTNER_KEY = "ctr_crash", "ptn_crash", "key_crash"
 READY_S = 60.0
-SELLERS = 24
+# Each may sell five hundred of these cards a day.
+SELLERS = 48
 FACE_FEN = 10_00
 # A card is numbered; its serial and its PIN follow from the number.
 CARDS_PER_REQUEST = 2_000

@@ -72,6 +72,13 @@ def check_world(house: House, states: dict[str, str], *, sold: int) -> None:
     assert tally.strange == {}, "no order number was ever used for another order"
 
 
+def check_doors(house: House) -> None:
+    """Nobody else reaches the line, the keys or the logs; others only pass through to the database's own folder."""
+    modes = {name: (house.data / name).stat().st_mode & 0o777 for name in ("", "run", "keys", "log", "run/line.sock")}
+    assert modes == {"": 0o711, "run": 0o700, "keys": 0o700, "log": 0o700, "run/line.sock": 0o600}
+    assert {file.stat().st_mode & 0o777 for file in (house.data / "keys").iterdir()} == {0o600}
+
+
 async def everything_is_settled(house: House) -> None:
     """Waits until nothing is owed to anybody any more."""
     until_s = monotonic_s() + PAID_OUT_S
@@ -98,6 +105,7 @@ async def live(house: House, rng: Random, deaths: list[str], *, cards: int, clie
             await asyncio.to_thread(house.bring_back, victim)
             await load.grows(1, within_s=READY_S)
             await asyncio.to_thread(check_books, house, load)
+            check_doors(house)
         await load.rest()
         await everything_is_settled(house)
         await asyncio.to_thread(check_books, house, load, is_settled=True)
@@ -119,7 +127,7 @@ def test_a_hundred_deaths(tmp_path: Path, seed: int) -> None:
     deaths = [*VICTIMS, *rng.choices(VICTIMS, k=60 - len(VICTIMS))]
     rng.shuffle(deaths)
     with a_house(tmp_path, standby=seed % 2 == 0) as house:
-        asyncio.run(live(house, rng, deaths, cards=11_500, clients=8))
+        asyncio.run(live(house, rng, deaths, cards=23_500, clients=8))
 
 
 def test_a_paused_leader_that_wakes_up_late_commits_nothing(tmp_path: Path) -> None:
