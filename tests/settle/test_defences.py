@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from suyuan.base import db
+from suyuan.base.money import Split
 from suyuan.flows import change_terms, record_outcome, redeem_card, take_redemption
 from suyuan.history.line import Applier
 from suyuan.settle import body, card, ledger, limits, once
@@ -189,7 +190,7 @@ DEFENCES = (
     Defence(
         "ratio",
         attacks.pay_another_sum,
-        (code(take_redemption, "_decide", "Ratio(contract.ratio_face, contract.ratio_value)", "Ratio(10, 9)"),),
+        (instead(take_redemption, "_split", Split(90_00, 10_00, 0)),),
         seen_by="a_redemption_follows_its_contract",
     ),
     Defence(
