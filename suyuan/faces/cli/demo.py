@@ -46,7 +46,9 @@ REDEMPTIONS = 4_000
 IN_FLIGHT = 48
 READY_S = 60.0
 PAYOUTS_WAIT_S = 45.0
+PAYOUTS_PER_S_MIN = 100
 PROVIDER_DEADLINE_S = 2.0
+INTERRUPTED = 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -62,6 +64,7 @@ class Choices:
 
 @app.command()
 def demo(
+    *,
     redemptions: Annotated[int, typer.Option(min=1, help="how many redemptions are asked for")] = REDEMPTIONS,
     seed: Annotated[int, typer.Option(help="the same seed gives the same plan")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="how many API processes")] = 1,
@@ -92,6 +95,8 @@ def demo(
                 platform.run()
     except (SceneFailed, db.DatabaseTrouble, OSError) as trouble:
         fail(str(trouble), code=1)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(0 if is_sound(facts) else 1)
 
 
@@ -142,7 +147,8 @@ async def _spend_day(choices: Choices, platform: Supervisor, sandbox: RunningSan
             lambda number: keys.vault.index(number, purpose="identity"),
         )  # fmt: skip
         plan = make_plan(choices.seed, choices.redemptions)
-        return await live_through(plan, place, in_flight=IN_FLIGHT, payouts_wait_s=PAYOUTS_WAIT_S, progress=progress)
+        wait_s = PAYOUTS_WAIT_S + choices.redemptions / PAYOUTS_PER_S_MIN
+        return await live_through(plan, place, in_flight=IN_FLIGHT, payouts_wait_s=wait_s, progress=progress)
     finally:
         watching.cancel()
         line.close()

@@ -14,6 +14,7 @@ from suyuan.faces.simulate.day import Progress
 
 STEPS: dict[str, dict[Language, str]] = {
     "scene": {"en": "Setting the scene", "zh": "布置场景"},
+    "sellers": {"en": "Sellers register", "zh": "卖卡人登记"},
     "traffic": {"en": "Redemptions", "zh": "兑换请求"},
     "payouts": {"en": "Payouts", "zh": "付款"},
     "audit": {"en": "Auditing the books", "zh": "核对账目"},
@@ -56,9 +57,10 @@ WORDS: dict[str, dict[Language, str]] = {
     "counts": {"en": "{postings} postings, {events} history events", "zh": "{postings} 条记账，{events} 条历史事件"},
     "seconds": {"en": "Seconds (redemptions a second)", "zh": "用时（秒）与每秒兑换数"},
     "exact": {
-        "en": "Exact for a seed: requests, refusals and attacks. Chance decides which of two equal claims comes first, "
-              "and where an operator or a holder is quicker.",
-        "zh": "同一种子下请求与攻击数完全一致；两笔请求孰先孰后、运营商与持卡人孰快孰慢，视当时情形而定。",
+        "en": "The same seed gives the same requests, attacks, refusals and acceptances. Only races differ: whether a PIN\n"
+              "that its seller uses right after the sale is still good, and through which of two partners a card goes.",
+        "zh": "同一种子下，请求、攻击、拒绝与受理数完全一致；仅竞争结果可能不同：售出后立即自用的卡密是否仍有效、\n"
+              "同一张卡由两家合作方中的哪一家兑付。",
     },
     "kept": {
         "en": "The platform stays up at {url} (sandbox {sandbox}).\n"

@@ -23,6 +23,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def serve(
+    *,
     data: Annotated[Path, typer.Option(help="the platform's data folder; made if it is not there")] = Path(
         "suyuan-data"
     ),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from suyuan.base.clock import monotonic_s
 from suyuan.base.crypto import PublicKey
@@ -69,7 +70,8 @@ async def live_through(plan: Plan, place: Place, *, in_flight: int, payouts_wait
         await stage.register_terms(place.line, plan.cast)
         progress("scene", 1, 1)
         # (2) Sellers and traffic.
-        await stage.register_sellers(doors, plan.cast, in_flight=in_flight)
+        tick = _counter("sellers", len(plan.cast.sellers), progress)
+        await stage.register_sellers(doors, plan.cast, in_flight=in_flight, on_registered=tick)
         began_s = monotonic_s()
         answers = await _carry_out(plan, doors, place.control, in_flight=in_flight, progress=progress)
         traffic_s = monotonic_s() - began_s
@@ -88,14 +90,14 @@ async def live_through(plan: Plan, place: Place, *, in_flight: int, payouts_wait
 async def _carry_out(
     plan: Plan, doors: Doors, control: Control, *, in_flight: int, progress: Progress
 ) -> dict[int, Answered]:
-    total, answered = len(plan.sales), 0
+    tick = _counter("traffic", len(plan.sales), progress)
+    return await Traffic(plan, doors, control, in_flight=in_flight, on_answer=lambda _: tick()).run()
 
-    def count(_: Answered) -> None:
-        nonlocal answered
-        answered += 1
-        progress("traffic", answered, total)
 
-    return await Traffic(plan, doors, control, in_flight=in_flight, on_answer=count).run()
+def _counter(step: str, of: int, progress: Progress) -> Callable[[], None]:
+    """Reports a step one further each time it is called."""
+    places = count(1)
+    return lambda: progress(step, next(places), of)
 
 
 async def _wait_for_payouts(doors: Doors, seen: Witnessed, *, within_s: float, progress: Progress) -> None:

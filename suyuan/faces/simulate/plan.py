@@ -83,7 +83,7 @@ def _write_day_of_a_seller(scribe: Scribe, room: int) -> None:
     partner = scribe.rng.choices(_PARTNERS, _WEIGHTS)[0]
     has_device = partner != MALL and scribe.rng.random() < 0.15
     seller = scribe.seller(partner, has_device=has_device)
-    sales = min(room, SALES_PER_SELLER_MAX, 1 + int(scribe.rng.expovariate(1 / 4)))
+    sales = min(room, SALES_PER_SELLER_MAX, 1 + int(scribe.rng.expovariate(1 / 7)))
     left_fen = DEVICE_FEN_MAX if has_device else SELLER_FEN_MAX
     for at_s in sorted(scribe.time_of_day() for _ in range(sales)):
         left_fen -= _write_honest_sale(scribe, at_s, seller, left_fen)

@@ -72,7 +72,7 @@ async def register_terms(line: Commands, cast: Cast) -> None:
         await _submit(line, officers.approve(second, proposal))
 
 
-async def register_sellers(doors: Doors, cast: Cast, *, in_flight: int) -> None:
+async def register_sellers(doors: Doors, cast: Cast, *, in_flight: int, on_registered: Callable[[], None]) -> None:
     """Every partner registers its sellers through the API."""
 
     async def register(place: int) -> None:
@@ -88,6 +88,7 @@ async def register_sellers(doors: Doors, cast: Cast, *, in_flight: int) -> None:
             raise SceneFailed(f"a seller could not be registered: {answer.code} {answer.where}")
         if answer.device_key:
             doors.device_keys[place] = answer.device_key
+        on_registered()
 
     await in_parallel(range(len(cast.sellers)), register, in_flight=in_flight)
 
