@@ -21,7 +21,7 @@ from suyuan.base import db
 from suyuan.base.clock import SystemClock
 from suyuan.config import load_settings
 from suyuan.faces.sdk import Platform, Refused, read_key_file
-from suyuan.outside.sandbox.facts import Card
+from suyuan.outside.sandbox.facts import Card, CardName
 from suyuan.settle.request import sign_request
 from tests.conftest import clear, room_for_a_server
 from tests.faces.redeem_file.test_whole_house import WholeHouse
@@ -84,10 +84,15 @@ def test_the_search_would_find_them() -> None:
 def spend_a_day(house: WholeHouse) -> list[str]:
     """Everything that a caller can do with a secret in hand. Returns the answers as text."""
     house.control.issue_cards([GOOD, SPENT])
-    house.control.spend([SPENT])
+    house.control.spend([CardName(SPENT.operator, SPENT.pin)])
     answers = []
     with house.as_partner() as platform:
-        seller = platform.register_seller(**PERSON)
+        seller = platform.register_seller(
+            name=PERSON["name"],
+            identity_number=PERSON["identity_number"],
+            number=PERSON["number"],
+            payee=PERSON["payee"],
+        )
         assert not isinstance(seller, Refused)
         answers += [
             repr(redeem(house, platform, seller.seller, card.operator, card.serial, card.pin))

@@ -142,7 +142,8 @@ class BooksModel:
                 continue
             subject = subjects[rule.subject]
             is_raised = rule == self._raisable and (subject, shanghai_day(at)) in self.raised
-            room_fen = rule.cap_fen[tier] + (is_raised and tier > 0) * self.rules.step_up_raise_fen - self.used(rule, subject, at)
+            raised_fen = self.rules.step_up_raise_fen if is_raised and tier > 0 else 0
+            room_fen = rule.cap_fen[tier] + raised_fen - self.used(rule, subject, at)
             if knock.face_fen <= room_fen:
                 continue
             if rule.window == "24h":

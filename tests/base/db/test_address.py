@@ -30,7 +30,8 @@ def test_both_drivers_reach_the_same_database(running: db.Server) -> None:
     """Whether it is called like its user or not; asyncpg falls back to the user's name without a word."""
 
     async def ask(name: str) -> str:
-        connection = await asyncpg.connect(db.for_asyncpg(running.url(name) + "&connect_timeout=3&application_name=line"))
+        url = running.url(name) + "&connect_timeout=3&application_name=line"
+        connection = await asyncpg.connect(db.for_asyncpg(url))
         try:
             return str(await connection.fetchval("SELECT current_database() || current_setting('application_name')"))
         finally:
