@@ -130,7 +130,7 @@ def _decide(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
     if refusal is not None or parties is None:
         return _refuse(command, parties, refusal or Refusal(Reason.key_is_unknown))
     contract = parties.contract
-    parts = split(command.face_fen, Ratio(contract.ratio_face, contract.ratio_value))
+    parts = _split(command.face_fen, contract.ratio_face, contract.ratio_value)
     takes = _takes(shelves, command, parties, turn.at)
     tier = tier_of(parties.seller, parties.key, at=turn.at)
     refusal = (
@@ -146,6 +146,12 @@ def _decide(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
     redemption = _redemption(command, parties, parts, turn)
     redemption.first_transfer = first_transfer
     return _take(shelves, command, parties, redemption, turn)
+
+
+@lru_cache(4_096)
+def _split(face_fen: int, ratio_face: int, ratio_value: int) -> Split:
+    """Remembered, because cards come in a dozen faces and contracts in a few ratios."""
+    return split(face_fen, Ratio(ratio_face, ratio_value))
 
 
 def _known(shelves: Shelves, command: TakeRedemption) -> _Parties | None:
@@ -270,7 +276,7 @@ def _refuse(command: TakeRedemption, parties: _Parties | None, refusal: Refusal)
 def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, redemption: Redemption, turn: Turn) -> Decided:
     """Everything that taking changes beside the limits: card, books, redemption, outbox, history."""
     seller, contract = parties.seller, parties.contract
-    parts = Split(redemption.paid, redemption.fee_fen, redemption.rounding_fen)
+    parts = _split(command.face_fen, contract.ratio_face, contract.ratio_value)
     owed_fen = booking.debt_of(shelves.books, seller.id) if contract.value_kind == booking.MONEY else 0
     debt_fen = min(owed_fen, parts.paid)
     booking.pend(

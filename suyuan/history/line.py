@@ -33,12 +33,17 @@ from suyuan.history.working_set import Connection
 BATCH_COMMANDS_MAX = 1_000
 QUEUE_COMMANDS_MAX = 4_096
 LINGER_S = 0.002
+# Small enough that PostgreSQL soon has something to do, large enough that its statements stay few.
+PART_COMMANDS_MAX = 64
+# How many commands are decided before whoever writes gets a word in.
+DECIDED_AT_ONCE = 8
 
 log = structlog.get_logger()
 
 Answer = msgspec.Struct
 Command = msgspec.Struct
 W = TypeVar("W", bound="WorkingSet")
+_Entry = tuple[int, int, str, bytes]
 
 
 # A session that the server ended says so once, before its connection is seen to be closed.
@@ -93,6 +98,30 @@ class Applier(NamedTuple):
     apply: Callable[[Any, Any, Turn], Decided]
 
 
+class _Batch:
+    """What a batch has come to so far: its answers, and the entries of history that are not written yet."""
+
+    def __init__(self, next_seq: int, now: int) -> None:
+        self.now = Micros(now)
+        self.next_seq = next_seq
+        self.last_at = now - 1
+        self.answers: list[Answer] = []
+        self.unwritten: list[_Entry] = []
+        self.has_begun = False
+
+    def take(self, decided: Decided, turn: Turn) -> None:
+        """Adds what one command has come to."""
+        self.answers.append(decided.answer)
+        for at, event in enumerate(decided.events, turn.at):
+            self.unwritten.append((self.next_seq, at, kind_of(event), encode(event)))
+            self.next_seq += 1
+            self.last_at = at
+
+    def turn(self) -> Turn:
+        """The next command's place."""
+        return Turn(self.next_seq, Micros(self.last_at + 1))
+
+
 class _Waiting(NamedTuple):
     command: Command
     answer: asyncio.Future[Answer]
@@ -108,8 +137,13 @@ class Line(Generic[W]):
         appliers: Mapping[type, Applier],
         lead: Lead,
         clock: Clock,
+        *,
+        reading: asyncpg.Connection[Any] | None = None,
     ) -> None:
+        """With a connection for reading, a large batch is looked up, decided and written in parts, side by side."""
         self._connection = connection
+        self._reading = reading or connection
+        self._part_max = PART_COMMANDS_MAX if reading else BATCH_COMMANDS_MAX
         self._working_set = working_set
         self._appliers = appliers
         self._lead = lead
@@ -169,7 +203,7 @@ class Line(Generic[W]):
             raise
         except Exception as fault:
             # The driver's own errors tell of a lost connection as well as of a value that no column holds.
-            if self._connection.is_closed():
+            if self._connection.is_closed() or self._reading.is_closed():
                 self._abandon(batch)
                 raise
             await self._serve_singly(batch, fault)
@@ -195,20 +229,27 @@ class Line(Generic[W]):
             raise
 
     async def _decide_and_commit(self, commands: list[Command]) -> list[Answer]:
-        now = Micros(max(self._clock.now(), self._last_at + 1))
-        await self._load(commands, now)
-        answers: list[Answer] = []
-        entries: list[tuple[int, int, str, bytes]] = []
-        last_at = now - 1
-        for command in commands:
-            turn = Turn(self._next_seq + len(entries), Micros(last_at + 1))
-            decided = self._appliers[type(command)].apply(self._working_set, command, turn)
-            answers.append(decided.answer)
-            for at, event in enumerate(decided.events, turn.at):
-                entries.append((self._next_seq + len(entries), at, kind_of(event), encode(event)))
-                last_at = at
-        await self._commit(entries, last_at)
-        return answers
+        """Decides part by part; each part is written while the next one is looked up and decided. One commit."""
+        batch = _Batch(self._next_seq, max(self._clock.now(), self._last_at + 1))
+        writing: asyncio.Task[None] | None = None
+        try:
+            for start in range(0, len(commands), self._part_max):
+                part = commands[start : start + self._part_max]
+                await self._load(part, batch.now)
+                await self._decide(part, batch)
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(self._write(batch))
+            assert writing is not None, "a batch has a command"
+            await writing
+        finally:
+            # On a fault nothing may go on writing behind the back of whoever undoes it.
+            if writing is not None:
+                await asyncio.gather(writing, return_exceptions=True)
+        if batch.has_begun:
+            await self._commit(batch)
+        self._working_set.settle()
+        return batch.answers
 
     async def _load(self, commands: list[Command], now: Micros) -> None:
         incomplete = commands
@@ -218,28 +259,40 @@ class Line(Generic[W]):
                 for command in incomplete
                 if not self._appliers[type(command)].want(self._working_set, command, now)
             ]
-            loaded = await self._working_set.load(self._connection)
+            loaded = await self._working_set.load(self._reading)
             assert loaded or not incomplete, "a command that wants nothing more is complete"
 
-    async def _commit(self, entries: list[tuple[int, int, str, bytes]], last_at: int) -> None:
+    async def _decide(self, commands: list[Command], batch: _Batch) -> None:
+        for number, command in enumerate(commands, 1):
+            turn = batch.turn()
+            batch.take(self._appliers[type(command)].apply(self._working_set, command, turn), turn)
+            if number % DECIDED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    async def _write(self, batch: _Batch) -> None:
+        """Writes what is decided and not written yet, inside the batch's one transaction."""
         connection = self._connection
-        next_seq = self._next_seq + len(entries)
-        await connection.execute("BEGIN")
-        wrote = await self._working_set.flush(connection)
-        if not (wrote or entries):
+        entries, batch.unwritten = batch.unwritten, []
+        if not batch.has_begun:
+            await connection.execute("BEGIN")
+        batch.has_begun |= await self._working_set.flush(connection) or bool(entries)
+        if entries:
+            await connection.copy_records_to_table("event", records=entries, columns=("seq", "at", "kind", "body"))
+        if not batch.has_begun:
             await connection.execute("ROLLBACK")
-            self._working_set.settle()
-            return
-        await connection.copy_records_to_table("event", records=entries, columns=("seq", "at", "kind", "body"))
-        written_to = await connection.fetchval(_ADVANCE, next_seq, last_at, self._lead.epoch, self._next_seq)
+
+    async def _commit(self, batch: _Batch) -> None:
+        connection = self._connection
+        written_to = await connection.fetchval(
+            _ADVANCE, batch.next_seq, batch.last_at, self._lead.epoch, self._next_seq
+        )
         if written_to is None:
             await connection.execute("ROLLBACK")
             raise Fenced("another leader has taken over; this one stops and commits nothing")
         await connection.execute("COMMIT")
         if not await connection.fetchval(_FLUSHED, written_to):
             raise NotDurable("a commit was not flushed; set synchronous_commit = on and restart")
-        self._next_seq, self._last_at = next_seq, last_at
-        self._working_set.settle()
+        self._next_seq, self._last_at = batch.next_seq, batch.last_at
 
     async def _undo(self) -> None:
         self._working_set.forget()

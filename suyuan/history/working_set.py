@@ -1,9 +1,10 @@
 """The working set: the rows that the line decides over, loaded before a batch and written after it, set by set.
 
-A `Shelf` holds the rows of one table. A command first says which rows it *wants*; the shelf loads them for the whole
-batch in one query; appliers then `get`, `add`, `change` and `drop` rows in memory, in order; `flush` writes what
-changed, one COPY and one UPDATE a table. Because the line is the only writer, a row that was loaded stays true until
-the line changes it, so shelves keep the rows they used last.
+A `Shelf` holds the rows of one table. A command first says which rows it *wants*; the shelf loads them in one query;
+appliers then `get`, `add`, `change` and `drop` rows in memory, in order; `flush` writes what changed, one COPY and one
+UPDATE a table. A large batch is flushed in parts, each while the next one is decided, all in one transaction. Because
+the line is the only writer, a row that was loaded stays true until the line changes it, so shelves keep the rows they
+used last.
 
 Invariants: a row is only read after it was wanted and loaded (else `RowWasNotWanted`), so deciding never waits for the
 database; `flush` writes inside the line's transaction; after a failed commit `forget` drops every row, and so nothing
@@ -125,16 +126,22 @@ class Shelf(Generic[Row]):
     # --- after the batch ---
 
     async def flush(self, connection: Connection) -> None:
-        """Writes what was dropped, changed and added, in this order, inside the caller's transaction."""
-        if self._dropped:
-            await connection.execute(self._delete_sql, list(self._dropped))
+        """Writes what was dropped, changed and added, in this order, inside the caller's transaction.
+
+        All of it is taken down as it is now, before the first wait: deciding goes on meanwhile, and what it changes
+        from here on is written by the next flush of the same transaction.
+        """
+        dropped = list(self._dropped)
         # A row that is new and changed is written once, as it is now.
-        changed = [row for key, row in self._changed.items() if key not in self._added]
+        changed = [self._changing(row) for key, row in self._changed.items() if key not in self._added]
+        added = [msgspec.structs.astuple(row) for row in self._added.values()]
+        self._mark_written()
+        if dropped:
+            await connection.execute(self._delete_sql, dropped)
         if changed:
-            await connection.execute(self._update_sql, *zip(*map(self._changing, changed), strict=True))
-        if self._added:
-            records = [msgspec.structs.astuple(row) for row in self._added.values()]
-            await connection.copy_records_to_table(self.table, columns=self._columns, records=records)
+            await connection.execute(self._update_sql, *zip(*changed, strict=True))
+        if added:
+            await connection.copy_records_to_table(self.table, columns=self._columns, records=added)
 
     @property
     def is_clean(self) -> bool:
@@ -143,9 +150,7 @@ class Shelf(Generic[Row]):
 
     def settle(self) -> None:
         """After the commit: what was written is now simply known, and old rows make room."""
-        self._added.clear()
-        self._changed.clear()
-        self._dropped.clear()
+        self._mark_written()
         self._absent.clear()
         self._make_room()
 
@@ -154,6 +159,11 @@ class Shelf(Generic[Row]):
         self.settle()
         self._rows.clear()
         self._wanted.clear()
+
+    def _mark_written(self) -> None:
+        self._added.clear()
+        self._changed.clear()
+        self._dropped.clear()
 
     def _keep(self, row: Row) -> None:
         key = getattr(row, self._key_column)
@@ -197,9 +207,11 @@ class Journal(Generic[Entry]):
         return False
 
     async def flush(self, connection: Connection) -> None:
-        """Writes the new rows, in order."""
-        if self._rows:
-            await connection.copy_records_to_table(self.table, columns=self._columns, records=self._rows)
+        """Writes the new rows, in order; those that come meanwhile wait for the next flush."""
+        rows = self._rows.copy()
+        self._rows.clear()
+        if rows:
+            await connection.copy_records_to_table(self.table, columns=self._columns, records=rows)
 
     @property
     def is_clean(self) -> bool:

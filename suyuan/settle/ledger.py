@@ -136,7 +136,10 @@ class Books:
 
     def group(self, first: int, count: int) -> list[Booked]:
         """The transfers of one group, in order."""
-        return self._booked[first, count]
+        group = self._booked[first, count]
+        # Of a group that this very batch has booked nothing is found yet; the batch is then served one by one.
+        assert len(group) == count, "a group is resolved only after it was committed"
+        return group
 
     def post(self, turn: Turn, payer: Account, payee: Account, fen: int, *, kind: str) -> None:
         """Moves value for good."""

@@ -170,9 +170,9 @@ async def writing(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
 class Leading:
     """A line that runs, and what it decides over."""
 
-    def __init__(self, connection: Any, lead: Lead, clock: Clock) -> None:
+    def __init__(self, connection: Any, lead: Lead, clock: Clock, reading: Any = None) -> None:
         self.counts = Counts()
-        self.line = Line(connection, self.counts, APPLIERS, lead, clock)
+        self.line = Line(connection, self.counts, APPLIERS, lead, clock, reading=reading)
         self.running = asyncio.create_task(self.line.run())
 
     async def ask(self, *commands: msgspec.Struct) -> list[Any]:
@@ -186,11 +186,13 @@ class Leading:
 
 
 @asynccontextmanager
-async def leading(connection: Any, *, clock: Clock | None = None, lead: Lead | None = None) -> AsyncIterator[Leading]:
-    """The line on this connection; it takes the lead if none is given."""
+async def leading(
+    connection: Any, *, clock: Clock | None = None, lead: Lead | None = None, reading: Any = None
+) -> AsyncIterator[Leading]:
+    """The line on this connection; it takes the lead if none is given. With `reading` it works in parts."""
     lead = lead or await take_lead(connection)
     assert lead is not None, "somebody else leads"
-    running = Leading(connection, lead, clock or SetClock(BEGUN_AT))
+    running = Leading(connection, lead, clock or SetClock(BEGUN_AT), reading)
     try:
         yield running
     finally:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
-from suyuan.app.line import writing_connection
+from suyuan.app.line import reading_connection, writing_connection
 from suyuan.base.clock import SystemClock, cpu_s, monotonic_s
 from suyuan.faces.bench.machine import rss_mb
 from suyuan.flows.shelves import Shelves
@@ -121,26 +121,32 @@ async def run_line(
     url: str, commands: Iterable[TakeRedemption], count: int, *, in_flight: int, rules: LimitRules
 ) -> Measured:
     """Runs `count` commands through a line of its own."""
-    async with writing_connection(url) as connection:
-        return await _run(connection, commands, count, in_flight=in_flight, rules=rules)
+    async with writing_connection(url) as connection, reading_connection(url) as reading:
+        return await _run(connection, reading, commands, count, in_flight=in_flight, rules=rules)
 
 
 async def record_line(
     url: str, commands: Iterable[TakeRedemption], count: int, *, in_flight: int, rules: LimitRules
 ) -> list[list[Statement]]:
-    """Runs them and returns what was written, transaction by transaction."""
+    """Runs them and returns what was written, transaction by transaction, each table in one go."""
     async with writing_connection(url) as connection:
         recording = Recording(connection)
-        await _run(recording, commands, count, in_flight=in_flight, rules=rules)
+        await _run(recording, None, commands, count, in_flight=in_flight, rules=rules)
         return recording.transactions
 
 
 async def _run(
-    connection: Any, commands: Iterable[TakeRedemption], count: int, *, in_flight: int, rules: LimitRules
+    connection: Any,
+    reading: Any,
+    commands: Iterable[TakeRedemption],
+    count: int,
+    *,
+    in_flight: int,
+    rules: LimitRules,
 ) -> Measured:
     lead = await take_lead(connection)
     assert lead is not None, "nobody else leads in a database of our own"
-    line = Line(connection, Shelves(rules), {TakeRedemption: APPLIER}, lead, SystemClock())
+    line = Line(connection, Shelves(rules), {TakeRedemption: APPLIER}, lead, SystemClock(), reading=reading)
     serving = asyncio.ensure_future(line.run())
     callers = _Callers(line, commands, count)
     began_s, began_cpu_s = monotonic_s(), cpu_s()
