@@ -84,7 +84,7 @@ def test_the_search_would_find_them() -> None:
 def spend_a_day(house: WholeHouse) -> list[str]:
     """Everything that a caller can do with a secret in hand. Returns the answers as text."""
     house.control.issue_cards([GOOD, SPENT])
-    house.control.spend([CardName(SPENT.operator, SPENT.pin)])
+    house.control.spend([CardName(SPENT.operator, SPENT.serial)])
     answers = []
     with house.as_partner() as platform:
         seller = platform.register_seller(
