@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from suyuan.base.money import FEN_MAX, RATIO_TERM_MAX, Ratio, is_amount, split, yuan
 
 amounts = st.integers(1, FEN_MAX)
-ratios = st.integers(1, RATIO_TERM_MAX).flatmap(
-    lambda face: st.integers(1, face).map(lambda value: Ratio(face, value))
-)
+ratios = st.integers(1, RATIO_TERM_MAX).flatmap(lambda face: st.integers(1, face).map(lambda value: Ratio(face, value)))
 
 
 @given(amounts, ratios)
