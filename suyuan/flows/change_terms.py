@@ -13,6 +13,7 @@ b'{"subject":"prp_1","verb":"approve"}'
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TypeAlias
 
 import msgspec
@@ -263,7 +264,9 @@ def _is_sound(change: AnyChange) -> bool:
     match change:
         case AddContract():
             return _is_sound_contract(change)
-        case AddKey() | AddOfficer():
+        case AddKey():
+            return _is_key(change.algorithm, change.public_key) and _are_networks(change.networks)
+        case AddOfficer():
             return _is_key(change.algorithm, change.public_key)
         case _:
             return True
@@ -289,6 +292,14 @@ def _is_key(algorithm: str, public_key: str) -> bool:
     except (ValueError, BadSignature):
         return False
     return True
+
+
+def _are_networks(networks: str) -> bool:
+    """Whether each is a CIDR block; a key bound to a misspelt one would sign from nowhere."""
+    try:
+        return all(ip_network(block) for block in networks.split())
+    except ValueError:
+        return False
 
 
 def _want_subjects(shelves: Shelves, change: AnyChange) -> None:

@@ -157,6 +157,7 @@ def test_an_officer_speaks_only_with_the_own_key(database: str) -> None:
         msgspec.structs.replace(CONTRACT, begins_at=5, ends_at=5),
         AddKey("key_1", "partner", "ptn_1", "ed25519", "AAAA"),
         AddKey("key_1", "partner", "ptn_1", "rsa", b64(bytes(32))),
+        AddKey("key_1", "partner", "ptn_1", "ed25519", b64(CHEN.signer.public), networks="10.0.0.0/33"),
     ],
 )
 def test_a_change_that_makes_no_sense_is_not_even_proposed(database: str, change: AnyChange | str) -> None:

@@ -257,6 +257,8 @@ def add_key(
     context: typer.Context,
     partner: str,
     public_key: Annotated[str, typer.Argument(help="as <algorithm>:<base64url>")],
+    *,
+    key_id: Annotated[str, typer.Option("--id", help="the id in the partner's key file; without it, a new one")] = "",
     state: str = "active",
     networks: Annotated[str, typer.Option(help="CIDR blocks that it may be used from, joined by spaces")] = "",
 ) -> None:
@@ -265,7 +267,9 @@ def add_key(
         key = crypto.PublicKey.parse(public_key)
     except ValueError as error:
         fail(str(error))
-    made = new_id("key")
+    if key_id and not ids.is_id("key", key_id):
+        fail("a key's id reads key_ and 26 characters; `suyuan key show` gives the one in the file")
+    made = key_id or new_id("key")
     encoded = public_key.partition(":")[2]
     context.obj.propose(terms.AddKey(made, "partner", partner, key.algorithm, encoded, state, networks), made)
 
