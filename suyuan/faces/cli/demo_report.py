@@ -57,10 +57,11 @@ WORDS: dict[str, dict[Language, str]] = {
     "counts": {"en": "{postings} postings, {events} history events", "zh": "{postings} 条记账，{events} 条历史事件"},
     "seconds": {"en": "Seconds (redemptions a second)", "zh": "用时（秒）与每秒兑换数"},
     "exact": {
-        "en": "The same seed gives the same requests, attacks, refusals and acceptances. Only races differ: whether a PIN\n"
-              "that its seller uses right after the sale is still good, and through which of two partners a card goes.",
-        "zh": "同一种子下，请求、攻击、拒绝与受理数完全一致；仅竞争结果可能不同：售出后立即自用的卡密是否仍有效、\n"
-              "同一张卡由两家合作方中的哪一家兑付。",
+        "en": "The same seed gives the same requests, attacks, refusals and acceptances. Only races differ:\n"
+              "whether a PIN that its seller uses right after the sale is still good, which cards an operator\n"
+              "takes back, and through which of two partners a card goes.",
+        "zh": "同一种子下，请求、攻击、拒绝与受理数完全一致；仅竞争结果可能不同：\n"
+              "售出后立即自用的卡密是否仍有效、运营商追回哪些卡、同一张卡由两家合作方中的哪一家兑付。",
     },
     "kept": {
         "en": "The platform stays up at {url} (sandbox {sandbox}).\n"

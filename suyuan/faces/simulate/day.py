@@ -3,7 +3,7 @@
 1. The world is furnished and the terms registered by two officers.
 2. Partners register their sellers; then the plan's deeds are carried out, so many at a time.
 3. What was promised is waited for, up to a deadline; whoever holds a number and says nothing keeps us waiting in vain.
-4. Held cards are sold on, which shows those whose PIN was used meanwhile.
+4. The trouble ends. Held cards are sold on, which shows those whose PIN was used meanwhile.
 5. The tally, the platform's own lists and the answers are judged.
 """
 
@@ -19,10 +19,10 @@ from suyuan.base.crypto import PublicKey
 from suyuan.faces.sdk import RedemptionState
 from suyuan.faces.sdk.records import PAID, PENDING
 from suyuan.faces.simulate import stage
-from suyuan.faces.simulate.deeds import Plan, Sale, SimBalance, SimCard
+from suyuan.faces.simulate.deeds import Plan, Sale, SimBalance
 from suyuan.faces.simulate.doors import Doors
 from suyuan.faces.simulate.traffic import Answered, Traffic, list_states, look_again
-from suyuan.faces.simulate.truth import Witnessed, first_sales, judge
+from suyuan.faces.simulate.truth import Witnessed, first_sales, is_worthless, judge
 from suyuan.faces.simulate.verdict import Verdict, sum_up
 from suyuan.flows.sell_on import SellOn
 from suyuan.history.frames import Commands
@@ -32,7 +32,8 @@ from suyuan.settle.limits import LimitRules
 from suyuan.settle.payout import Disposition
 
 LOOK_S = 0.5
-DEBTS_WAIT_S = 20.0
+DEBTS_WAIT_S = 60.0
+TAKING_BACK_S = 1.5
 BUYER = "buyer-of-held-cards"
 
 Progress = Callable[[str, int, int], None]
@@ -121,28 +122,24 @@ def _is_waiting(sale: Sale, states: Mapping[str, RedemptionState], redemption: s
 
 
 async def _sell_on(place: Place, doors: Doors, seen: Witnessed) -> None:
-    """Sells every held card, and waits until those that were spent meanwhile have become their sellers' debt."""
+    """Calms the world and sells every held card; then waits until all that is worth nothing is its seller's debt."""
     contracts, taken = seen.plan.cast.contracts, first_sales(seen)
-    held = [
-        (sale, redemption) for redemption, sale in taken.items()
-        if contracts[sale.contract].disposition == Disposition.HOLD_THEN_SELL
-    ]  # fmt: skip
-    for _, redemption in held:
-        await place.line.submit(SellOn(redemption, BUYER))
+    await asyncio.to_thread(stage.calm_world, place.control)
+    for redemption, sale in taken.items():
+        if contracts[sale.contract].disposition == Disposition.HOLD_THEN_SELL:
+            await place.line.submit(SellOn(redemption, BUYER))
+    # What operators have decided to take back comes by itself, and is fetched by the next round of housekeeping.
+    await asyncio.sleep(TAKING_BACK_S)
     tally = await asyncio.to_thread(place.control.tally)
-    spent = [(sale, redemption) for sale, redemption in held if _is_spent(sale, tally)]
+    bad = [(sale, redemption) for redemption, sale in taken.items() if is_worthless(sale.source, tally)]
     states: dict[str, RedemptionState] = {}
     until_s = monotonic_s() + DEBTS_WAIT_S
     while monotonic_s() < until_s:
-        await look_again(doors, seen.plan, spent, states)
-        if not any(state.state in (PAID, PENDING) for state in states.values()):
+        await look_again(doors, seen.plan, bad, states)
+        bad = [(sale, redemption) for sale, redemption in bad if states[redemption].state in (PAID, PENDING)]
+        if not bad:
             return
         await asyncio.sleep(LOOK_S)
-
-
-def _is_spent(sale: Sale, tally: Tally) -> bool:
-    truth = tally.cards.get(sale.source.name) if isinstance(sale.source, SimCard) else None
-    return truth is not None and truth.spent_by_holder
 
 
 __all__ = ["Day", "Place", "Progress", "live_through"]

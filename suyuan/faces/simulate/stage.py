@@ -30,7 +30,10 @@ TROUBLE = {
     Fault.DELIVERED_TWICE: 0.010, Fault.ANSWERS_LATE: 0.003, Fault.NEVER_ANSWERS: 0.002,
 }  # fmt: skip
 """How often operators and channels misbehave in a simulated day. None of it may cost anybody a fen."""
-TROUBLED = ("cmcc", "unicom", "bank_transfer", "coupon_hall", "points_bank")
+TROUBLED_OPERATORS = ("cmcc", "unicom")
+TROUBLED_CHANNELS = ("bank_transfer", "coupon_hall", "points_bank")
+TAKEN_BACK = 0.003
+"""How often an operator takes a card back, a second after it was consumed and perhaps paid for."""
 
 Item = TypeVar("Item")
 
@@ -57,8 +60,16 @@ def furnish_world(control: Control, plan: Plan, person_of: Callable[[str], str])
     people = [Person(person_of(seller.identity_number), seller.capture) for seller in plan.cast.sellers]
     for faces in _some(people, CARDS_PER_REQUEST):
         control.enrol_people(faces)
-    for target in TROUBLED:
+    for target in TROUBLED_CHANNELS:
         control.set_faults(FaultPlan(target, TROUBLE, seed=plan.seed))
+    for target in TROUBLED_OPERATORS:
+        control.set_faults(FaultPlan(target, TROUBLE | {Fault.REVERSES_LATER: TAKEN_BACK}, seed=plan.seed))
+
+
+def calm_world(control: Control) -> None:
+    """Ends all trouble; what an operator has decided to take back still comes, within a second."""
+    for target in (*TROUBLED_OPERATORS, *TROUBLED_CHANNELS):
+        control.heal(target)
 
 
 async def register_terms(line: Commands, cast: Cast) -> None:

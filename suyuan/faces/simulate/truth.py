@@ -17,7 +17,7 @@ from suyuan.base.clock import DAY_S, plus, shanghai_day
 from suyuan.base.money import split
 from suyuan.faces.sdk import RedemptionState
 from suyuan.faces.sdk.records import PAYOUT_REFUSED, REJECTED, REVERSED
-from suyuan.faces.simulate.deeds import Plan, Sale, SameDevice, SimCard, StepUp
+from suyuan.faces.simulate.deeds import Plan, Sale, SameDevice, SimBalance, SimCard, Source, StepUp
 from suyuan.faces.simulate.traffic import Answered
 from suyuan.flows.record_outcome import PAY_SUFFIX
 from suyuan.flows.who_asks import ip_prefix
@@ -74,6 +74,7 @@ def judge(seen: Witnessed, rules: LimitRules) -> Judgement:
         *_paid_wrongly(seen, taken),
         *_paid_twice(seen, taken),
         *_paid_for_nothing(seen, taken),
+        *_withheld_wrongly(seen, taken),
     ]
     over_limit_fen, over = over_limits(seen, taken, rules)
     return Judgement([*breaches, *over], over_limit_fen, taken)
@@ -175,15 +176,39 @@ def _paid_twice(seen: Witnessed, taken: Mapping[str, Sale]) -> Iterator[Breach]:
 
 
 def _paid_for_nothing(seen: Witnessed, taken: Mapping[str, Sale]) -> Iterator[Breach]:
-    """Cards that were paid for and brought nothing, without their seller owing it."""
+    """Sources that were paid for and brought nothing, without their seller owing it."""
     for _, redemption, _ in payouts_of(seen.tally):
         sale, state = taken.get(redemption), seen.states.get(redemption)
-        if sale is None or state is None or not isinstance(sale.source, SimCard):
+        if sale is None or state is None:
             continue
-        truth = seen.tally.cards.get(sale.source.name)
-        is_worthless = sale.source.pin != sale.source.true_pin or (truth is not None and truth.spent_by_holder)
-        if is_worthless and state.state != REVERSED:
+        if is_worthless(sale.source, seen.tally) and state.state != REVERSED:
             yield Breach(sale.n, f"{redemption} was paid for a card that is worth nothing, and nobody owes it")
+
+
+def _withheld_wrongly(seen: Witnessed, taken: Mapping[str, Sale]) -> Iterator[Breach]:
+    """Sellers of whose payouts more was kept for old debts than they ever owed."""
+    owed_fen: dict[int, int] = defaultdict(int)
+    kept: dict[int, list[int]] = defaultdict(list)
+    for redemption, sale in taken.items():
+        state = seen.states.get(redemption)
+        if state is None:
+            continue
+        owed_fen[sale.seller] += state.paid if state.state == REVERSED else 0
+        if state.debt_fen and state.state not in (REJECTED, PAYOUT_REFUSED):
+            owed_fen[sale.seller] -= state.debt_fen
+            kept[sale.seller].append(sale.n)
+    for seller, deeds in kept.items():
+        if owed_fen[seller] < 0:
+            yield Breach(max(deeds), "more was kept for debts than was owed")
+
+
+def is_worthless(source: Source, tally: Tally) -> bool:
+    """Whether a source brings nothing: its PIN is wrong, its holder has used it, or the operator took it back."""
+    if isinstance(source, SimBalance):
+        number = tally.numbers.get(f"{source.operator}/{source.number}")
+        return number is not None and number.reversed > 0
+    truth = tally.cards.get(source.name)
+    return source.pin != source.true_pin or (truth is not None and (truth.spent_by_holder or truth.reversed > 0))
 
 
 # --- limits --------------------------------------------------------------------------------------

@@ -87,7 +87,9 @@ def sum_up(seen: Witnessed, judgement: Judgement) -> Verdict:
         honest_refused={code: count for code, count in sorted(unfair.items()) if count},
         attacks=attacks,
         # Every breach counts, also one that no attack explains.
-        attacks_got_through=max(sum(attack.got_through for attack in attacks.values()), bool(judgement.breaches)),
+        attacks_got_through=max(
+            sum(attack.got_through for attack in attacks.values()), min(1, len(judgement.breaches))
+        ),
         over_limit_fen=judgement.over_limit_fen,
         breaches=sorted({breach.sentence for breach in judgement.breaches})[:BREACHES_SHOWN_MAX],
     )

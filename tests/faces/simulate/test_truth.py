@@ -42,7 +42,7 @@ def a_good_day(plan: Plan) -> Witnessed:
     """Honest sales of good cards are paid, as far as 400 yuan a seller; everything else is refused."""
     answers: dict[int, Answered] = {}
     states: dict[str, RedemptionState] = {}
-    tally = Tally(cards={}, payouts={})
+    tally = Tally(cards={}, payouts={}, strange={})
     sold_fen: dict[int, int] = defaultdict(int)
     for deed in plan.deeds:
         answers[deed.n] = REFUSED
@@ -182,6 +182,29 @@ def test_a_card_spent_by_its_holder_must_be_owed(day: Witnessed) -> None:
     assert got_through(day) == 1
     state = msgspec.structs.replace(day.states[f"rdm_{sale.n}"], state="reversed")
     assert judged(replace(day, states={**day.states, f"rdm_{sale.n}": state})).breaches == []
+
+
+def test_a_card_that_was_taken_back_must_be_owed(day: Witnessed) -> None:
+    """The operator reversed it after it was paid for, and nothing was booked."""
+    sale = first_taken(day)
+    assert isinstance(sale.source, SimCard)
+    day.tally.cards[sale.source.name].reversed = 1
+    assert got_through(day) == 1
+
+
+def test_a_seller_who_owes_nothing_is_paid_in_full(day: Witnessed) -> None:
+    """A platform that keeps 10 yuan for a debt that never was takes them from its seller."""
+    sale = first_taken(day)
+    state = msgspec.structs.replace(day.states[f"rdm_{sale.n}"], debt_fen=10_00)
+    payout = next(payout for name, payout in day.tally.payouts.items() if f"/rdm_{sale.n}-p" in name)
+    payout.amount -= 10_00
+    assert got_through(replace(day, states={**day.states, f"rdm_{sale.n}": state})) == 1
+
+
+def test_an_order_that_was_changed_on_the_way_is_found(day: Witnessed) -> None:
+    """The same order number with another body: only a platform in disorder sends that."""
+    day.tally.strange["bank_transfer/conflict"] = 1
+    assert got_through(day) == 1
 
 
 def test_a_raise_by_a_wrong_face_is_found(day: Witnessed) -> None:
