@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from suyuan.base.refusals import Language
+from suyuan.faces.cli import demo_report
+from suyuan.faces.simulate.plan import make_plan
+
 SMALL_S = 120
 NIGHT_S = 3 * 3600
 BENCH_FIELDS = {
@@ -19,11 +23,11 @@ BENCH_FIELDS = {
 }  # fmt: skip
 
 
-def run_demo(*arguments: str, timeout_s: int, **environment: str) -> tuple[int, str, str]:
+def run_demo(*arguments: str, timeout_s: int) -> tuple[int, str, str]:
     """The exit status, standard output and standard error of one demo."""
     done = subprocess.run(
         [sys.executable, "-m", "suyuan", "demo", *arguments], capture_output=True, text=True, timeout=timeout_s,
-        check=False, env={**os.environ, **environment},
+        check=False,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 
@@ -46,26 +50,43 @@ def refuse_any_breach(facts: dict[str, Any]) -> None:
     assert facts["offered"] == other + sum(facts["refused"].values())
 
 
-def test_a_small_day_is_safe_and_adds_up() -> None:
-    """150 redemptions, a third of them attacks: honest sellers are paid, and nothing else is."""
+@pytest.fixture(scope="module")
+def small_day() -> dict[str, Any]:
+    """150 redemptions, a third of them attacks."""
     status, output, errors = run_demo("--redemptions", "150", "--seed", "1", "--json", timeout_s=SMALL_S)
     assert status == 0, errors
-    facts = facts_of(output)
-    assert facts.keys() >= BENCH_FIELDS
-    refuse_any_breach(facts)
-    assert facts["offered"] == 150
-    assert facts["paid"] > 80
-    assert facts["pending"] == facts["silent_holders"]
-    assert all(attack["tried"] > 0 for attack in facts["attacks"].values())
+    return facts_of(output)
 
 
-def test_the_report_speaks_the_readers_language() -> None:
+def test_a_small_day_is_safe_and_adds_up(small_day: dict[str, Any]) -> None:
+    """Honest sellers are paid, nobody else is, and every request is in one of the sums."""
+    assert small_day.keys() >= BENCH_FIELDS
+    refuse_any_breach(small_day)
+    assert small_day["offered"] == 150
+    assert small_day["paid"] > 80
+    assert small_day["pending"] == small_day["silent_holders"]
+    assert all(attack["tried"] > 0 for attack in small_day["attacks"].values())
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("zh", ("兑换请求", "账目平衡: 是", "历史连续无缺: 是", "得逞")), ("en", ("Books balanced: yes", "got through"))],
+)
+def test_the_report_speaks_the_readers_language(
+    small_day: dict[str, Any], capsys: pytest.CaptureFixture[str], language: Language, words: tuple[str, ...]
+) -> None:
     """A manager in Shanghai reads it in Chinese; what is refused is a sentence, not a code."""
-    status, output, errors = run_demo("--redemptions", "20", timeout_s=SMALL_S, LC_ALL="zh_CN.UTF-8")
-    assert status == 0, errors
-    for words in ("兑换请求", "账目平衡: 是", "历史连续无缺: 是", "得逞"):
-        assert words in output
-    assert "_cannot_be_asked_for" not in output
+    demo_report.show(small_day, language)
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in words)
+    assert "_cannot_be_asked_for" not in shown
+
+
+def test_every_attack_and_step_has_its_words() -> None:
+    """In both languages, and no more than there are."""
+    assert demo_report.ATTACKS.keys() == make_plan(seed=7, redemptions=1_000).schemes().keys()
+    for words in (*demo_report.ATTACKS.values(), *demo_report.STEPS.values(), *demo_report.WORDS.values()):
+        assert words.keys() == {"en", "zh"}
 
 
 @pytest.mark.nightly
