@@ -36,6 +36,15 @@ LINE_WAIT_S = 5.0
 SECRET_BYTES = 32
 ROWS_MAX = 1000
 
+NO_KEY_FILE: dict[Language, str] = {
+    "en": "Name your key file: suyuan admin --officer FILE …",
+    "zh": "请指明您的密钥文件：suyuan admin --officer 文件 …",
+}
+NO_LINE: dict[Language, str] = {
+    "en": "No line answers on this machine; start it with `suyuan serve`, or name its folder with --data.",
+    "zh": "本机没有运行中的平台，请先执行 `suyuan serve`，或用 --data 指明数据目录。",
+}
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -69,7 +78,7 @@ class Office:
     def officer(self) -> officers.Officer:
         """Whoever acts. Ends the command where the key file cannot be used."""
         if self.key_file is None:
-            fail("name your key file: suyuan admin --officer FILE …")
+            fail(NO_KEY_FILE[self.language])
         try:
             key = read_key_file(self.key_file)
         except UnsafeKeyFile as error:
@@ -80,7 +89,7 @@ class Office:
         """Carries a command to the line and gives its subject; says a refusal and ends the command."""
         answer = asyncio.run(_submit(self.settings.line_socket, command))
         if answer is None:
-            fail("no line answers on this machine; start it with `suyuan serve`, or name its folder with --data")
+            fail(NO_LINE[self.language], code=1)
         if isinstance(answer, Refusal):
             refuse(answer, self.language)
         subject: str = answer.redemption if hasattr(answer, "redemption") else answer.subject  # type: ignore[attr-defined]  # Changed or Recorded.

@@ -14,6 +14,8 @@ import typer
 from suyuan.base.refusals import Language, Refusal
 from suyuan.faces.cli import terminal
 
+COLUMNS_MAX = 6
+
 Lang = Annotated[str | None, typer.Option("--lang", help="zh or en; without it, the language of LANG")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object for machines")]
 
@@ -32,13 +34,24 @@ def refuse(refusal: Refusal, language: Language) -> NoReturn:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people. Text from the database is shown as it is, without rich's markup."""
+    """A table for people; one with many columns stands on its side, a block for each row.
+
+    Text from the database is shown as it is, without rich's markup, and an id is folded, never cut short.
+    """
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
 
-    # An id that is cut short cannot be copied, so a narrow terminal folds it.
-    table = Table(*(Column(column, overflow="fold") for column in columns))
-    for row in rows:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
-    Console().print(table)
+    console = Console()
+    shown = [[Text("" if value is None else str(value)) for value in row] for row in rows]
+    if len(columns) <= COLUMNS_MAX:
+        table = Table(*(Column(column, overflow="fold") for column in columns))
+        for row in shown:
+            table.add_row(*row)
+        console.print(table)
+        return
+    for row in shown:
+        block = Table(Column(overflow="fold"), Column(overflow="fold"), show_header=False)
+        for pair in zip(columns, row, strict=True):
+            block.add_row(*pair)
+        console.print(block)

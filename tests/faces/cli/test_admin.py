@@ -15,6 +15,8 @@ from suyuan.app.supervisor import Supervisor
 from suyuan.base import clock
 from suyuan.faces.cli import admin, audit
 from suyuan.faces.cli.serve import settle_settings
+from suyuan.faces.cli.speaking import print_table
+from suyuan.settle import roll
 
 pytestmark = pytest.mark.usefixtures("platform")
 
@@ -122,6 +124,16 @@ def test_a_key_lives_through_its_states(folder: Path) -> None:
     assert shown["state"] == "revoked"
 
 
+def test_a_wide_table_stands_on_its_side(capsys: pytest.CaptureFixture[str]) -> None:
+    """Eleven columns in eighty characters are read by nobody; ids are whole either way."""
+    identifier = "ctr_" + "0" * 26
+    print_table(roll.ListedContract._fields, [(identifier, *range(10))])
+    print_table(("id", "state"), [(identifier, None)])
+    shown = capsys.readouterr().out
+    assert shown.count(identifier) == 2
+    assert "merchant_id" in shown
+
+
 def test_sellers_are_shown_by_pseudonym(folder: Path) -> None:
     assert _said(_run(folder, "seller", "list")) == []
 
@@ -139,6 +151,17 @@ def test_the_books_of_a_young_platform_are_balanced(folder: Path, platform: Path
     assert all(facts["invariants"].values())
     assert facts["postings"] == 0
     assert facts["history_events"] > 0
+
+
+def test_a_line_that_is_not_there_is_said_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the user's language, and without waiting for ever."""
+    monkeypatch.setattr(admin, "LINE_WAIT_S", 0.1)
+    where = ["--data", str(folder / "nowhere"), "--officer", str(folder / "first.key"), "--lang", "zh"]
+    ran = CliRunner().invoke(admin.app, [*where, "switch", "stop", "platform"])
+    assert ran.exit_code == 1
+    assert "本机没有运行中的平台" in ran.stderr
+    without_key = CliRunner().invoke(admin.app, ["--lang", "zh", "switch", "stop", "platform"])
+    assert "密钥文件" in without_key.stderr
 
 
 def test_a_folder_without_a_platform_is_said_so(folder: Path) -> None:
