@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-import duckdb
+import msgspec
 import pytest
 
 from suyuan.base import db
@@ -31,6 +32,13 @@ def run(url: str, folder: Path, **how: object) -> segments.Exported:
         return export(connection, folder, **how)  # type: ignore[arg-type]  # Each test says what it means.
 
 
+def in_duckdb(query: str) -> list[list[Any]]:
+    """The rows of a query. DuckDB runs in a process of its own, because at its end it complains of other libraries."""
+    code = "import duckdb, json, sys; print(json.dumps(duckdb.connect().execute(sys.argv[1]).fetchall()))"
+    told = subprocess.run([sys.executable, "-c", code, query], capture_output=True, check=True)
+    return msgspec.json.decode(told.stdout, type=list[list[Any]])
+
+
 def names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
@@ -48,13 +56,10 @@ def test_what_is_exported_is_what_is_kept(url: str, tmp_path: Path) -> None:
     with db.connect(url) as connection:
         kept = list(read(connection))
     assert list(read_segments(tmp_path / "out")) == kept
-    rows = (
-        duckdb.connect()
-        .execute(f"SELECT seq, \"at\", kind, body FROM '{tmp_path}/out/*.parquet' ORDER BY seq")
-        .fetchall()
-    )
+    files = f"'{tmp_path}/out/*.parquet'"
+    rows = in_duckdb(f'SELECT seq, "at", kind, body FROM {files} ORDER BY seq')
+    types = in_duckdb(f"DESCRIBE SELECT * FROM {files}")
     assert [(seq, at, kind, body.encode()) for seq, at, kind, body in rows] == kept
-    types = duckdb.connect().execute(f"DESCRIBE SELECT * FROM '{tmp_path}/out/*.parquet'").fetchall()
     assert [(name, kind) for name, kind, *_ in types] == [
         ("seq", "BIGINT"), ("at", "BIGINT"), ("kind", "VARCHAR"), ("body", "VARCHAR"),
     ]  # fmt: skip
