@@ -101,7 +101,7 @@ def demo(
 
 
 def facts_of(day: Day, audit: Audit, *, seconds: float) -> dict[str, Any]:
-    """The report for machines; `docs` lists its fields."""
+    """The report for machines: the verdict, whose docstring says what each count means, and what the audit found."""
     verdict: dict[str, Any] = msgspec.to_builtins(day.verdict)
     return verdict | {
         "books_balanced": audit.balanced,

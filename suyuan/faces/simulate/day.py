@@ -32,6 +32,8 @@ from suyuan.settle.limits import LimitRules
 from suyuan.settle.payout import Disposition
 
 LOOK_S = 0.5
+# The pool looks at each idle connection for every request, so many of them cost more than they bring.
+CONNECTIONS_PER_ADDRESS = 16
 DEBTS_WAIT_S = 60.0
 TAKING_BACK_S = 1.5
 BUYER = "buyer-of-held-cards"
@@ -63,7 +65,7 @@ class Day:
 
 async def live_through(plan: Plan, place: Place, *, in_flight: int, payouts_wait_s: float, progress: Progress) -> Day:
     """Spends the day and judges it."""
-    doors = Doors(place.url, plan.cast, place.pinned, connections_max=in_flight)
+    doors = Doors(place.url, plan.cast, place.pinned, connections_max=CONNECTIONS_PER_ADDRESS)
     try:
         # (1) The scene.
         progress("scene", 0, 1)
