@@ -93,6 +93,14 @@ def _open_promises(house: House) -> int:
     return int(left)
 
 
+async def strike(house: House, victim: str) -> None:
+    """Kills. One that died shortly before may still be waiting to be started again."""
+    until_s = monotonic_s() + READY_S
+    while not await asyncio.to_thread(house.kill, victim):
+        assert monotonic_s() < until_s, f"there was no {victim} to kill\n{house.logs()}"
+        await asyncio.sleep(0.1)
+
+
 async def live(house: House, rng: Random, deaths: list[str], *, cards: int, clients: int) -> None:
     """One life after the other, each ended by a death at a random moment under load."""
     await house.open(cards=cards)
@@ -100,7 +108,7 @@ async def live(house: House, rng: Random, deaths: list[str], *, cards: int, clie
         for victim in deaths:
             await load.grows(rng.randrange(1, 40), within_s=READY_S)
             await asyncio.sleep(rng.random() * 0.05)
-            assert await asyncio.to_thread(house.kill, victim), f"there was no {victim} to kill"
+            await strike(house, victim)
             await asyncio.sleep(rng.random() * 0.2)
             await asyncio.to_thread(house.bring_back, victim)
             await load.grows(1, within_s=READY_S)
