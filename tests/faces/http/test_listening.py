@@ -51,6 +51,35 @@ def test_headers_without_end_are_refused(api: Served, endless: bytes) -> None:
     assert sent < 5_000_000
 
 
+@pytest.mark.parametrize("target", [b"/v1/health", b"/v1/redemptions"])
+def test_trailers_without_end_are_cut_off(api: Served, target: bytes) -> None:
+    """They are headers too, and the parser would keep them all, before the answer and after it."""
+    with socket.create_connection(("127.0.0.1", api.port), timeout=5) as connection:
+        connection.sendall(b"POST " + target + b" HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n")
+        sent = 0
+        try:
+            while sent < 50_000_000:
+                connection.sendall(b"x: " + b"y" * 10_000 + b"\r\n")
+                sent += 10_000
+        except ConnectionError:
+            """The door has hung up."""
+    assert sent < 50_000_000
+
+
+@pytest.mark.parametrize("rest", [b"1\r\na\r\n", b"0\r\n\r\n\r\n"], ids=["body", "empty_line"])
+def test_what_comes_behind_an_answer_is_not_waited_for(
+    api: Served, monkeypatch: pytest.MonkeyPatch, rest: bytes
+) -> None:
+    """An answer may go out before the body has come, and an empty line may follow it."""
+    monkeypatch.setattr("suyuan.faces.http.listening.HEAD_S", 0.2)
+    monkeypatch.setattr("suyuan.faces.http.listening.REST_S", 0.2)
+    with socket.create_connection(("127.0.0.1", api.port), timeout=5) as connection:
+        connection.sendall(b"GET /v1/health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        assert b" 200 " in connection.recv(65536)
+        connection.sendall(rest)
+        heard(connection)
+
+
 def test_a_head_that_does_not_come_is_not_waited_for(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither on a new connection nor on one that has been served before."""
     monkeypatch.setattr("suyuan.faces.http.listening.HEAD_S", 0.2)
