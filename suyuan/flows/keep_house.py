@@ -1,7 +1,8 @@
 """What keeps the house in order while nobody looks: reversals are booked, expired holds released, nonces forgotten.
 
 1. Each operator is asked what it took back since the last time; each reversal is booked (`TakeBack`). One whose
-   payout is still under way is asked for again, so the place in the operator's list moves only past settled ones.
+   payout is still under way is asked for again, so the place in the operator's list moves only past settled ones;
+   those behind it are booked all the same, or one payout that hangs would hold up the debts of everybody else.
 2. Limit holds that expired are released by the line even where their seller never comes back.
 3. Nonces that are older than any fresh signature are deleted. Nobody decides on them any more, so this alone goes
    around the line.
@@ -67,12 +68,13 @@ async def _book_reversals(completer: Completer, operator: Operator, cursor: str)
     reversals = await operator.reversals(cursor)
     if isinstance(reversals, Unknown):
         return cursor
+    is_settled = True
     for reversal in reversals:
         command = TakeBack(reversal.order_no.removesuffix(CONSUME_SUFFIX), reversal.reference)
         answer = await completer.line.submit(command)
-        if isinstance(answer, Refusal) and answer.reason not in _SETTLED:
-            return cursor
-        cursor = reversal.cursor
+        is_settled &= not isinstance(answer, Refusal) or answer.reason in _SETTLED
+        if is_settled:
+            cursor = reversal.cursor
     return cursor
 
 

@@ -212,11 +212,15 @@ _RECORDERS = {
 
 
 def take_back(shelves: Shelves, command: TakeBack, turn: Turn) -> Decided:
-    """Books a reversal. While a payout is under way its end must be known first: a promise is never withdrawn."""
+    """Books a reversal. While a payout is under way its end must be known first: a promise is never withdrawn.
+
+    So must the consumption's: the operator may have spent the card and taken it back before we heard of either.
+    """
     redemption = shelves.redemptions.shelf.get(command.redemption)
     if redemption is None:
         return Decided(Refusal(Reason.redemption_is_unknown))
-    if redemption.state == CONSUMED:
+    is_spending = booking.stage_of(redemption) is Stage.CONSUME
+    if is_spending or redemption.state == CONSUMED:
         return Decided(Refusal(Reason.payout_is_under_way))
     was_consumed = redemption.state == PAID or (
         redemption.state == PAYOUT_REFUSED and redemption.disposition == Disposition.CONSUME_THEN_PAY

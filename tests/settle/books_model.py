@@ -194,7 +194,8 @@ class BooksModel:
         kept = self.kept.get(redemption)
         if kept is None:
             return Reason.redemption_is_unknown
-        if kept.state == "consumed":
+        is_spending = kept.state == "selling" or (kept.state == "pending" and kept.contract.disposition != HELD_GOODS)
+        if is_spending or kept.state == "consumed":
             return Reason.payout_is_under_way
         refused = kept.state == "payout_refused" and kept.contract.disposition != HELD_GOODS
         if not (kept.state == "paid" or refused):

@@ -254,7 +254,7 @@ DEFENCES = (
         "a promise is not withdrawn",
         attacks.reverse_during_a_payout,
         (
-            code(record_outcome, "take_back", "if redemption.state == CONSUMED:", "if False:"),
+            code(record_outcome, "take_back", "if is_spending or redemption.state == CONSUMED:", "if False:"),
             code(record_outcome, "take_back", "if not was_consumed:", "if False:"),
         ),
         seen_by="promises_wait_for_a_verdict",
