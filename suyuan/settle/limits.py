@@ -91,6 +91,8 @@ class Limits:
         # The open holds of each rolling account, oldest first.
         self._holds: dict[str, deque[_Hold]] = {}
         self._wanted: set[str] = set()
+        # Holds that this batch has given back; whoever reads beside its transaction still finds them open.
+        self._given_back: set[int] = set()
         self._remembered_takes = lru_cache(TAKES_REMEMBERED)(self._takes)
 
     # --- before the batch ---
@@ -135,8 +137,10 @@ class Limits:
             return False
         wanted, self._wanted = self._wanted, set()
         self._holds.update({key: deque() for key in wanted})
-        for key, *hold in await connection.fetch(_HOLDS, list(wanted)):
-            self._holds[str(key)].append(_Hold(*hold))  # type: ignore[arg-type]  # The query names their types.
+        for key, *values in await connection.fetch(_HOLDS, list(wanted)):
+            hold = _Hold(*values)  # type: ignore[arg-type]  # The query names their types.
+            if hold.transfer not in self._given_back:
+                self._holds[str(key)].append(hold)
         return True
 
     # --- deciding ---
@@ -189,6 +193,7 @@ class Limits:
         return self.rules.step_up_raise_fen
 
     def _drop_hold(self, taken: Booked) -> None:
+        self._given_back.add(taken.id)
         holds = self._holds.get(taken.payer)
         if holds is not None:
             self._holds[taken.payer] = deque(hold for hold in holds if hold.transfer != taken.id)
@@ -244,11 +249,13 @@ class Limits:
 
     def settle(self) -> None:
         """After the commit: makes room."""
+        self._given_back.clear()
         for key in list(self._holds)[: max(0, len(self._holds) - SHELF_ROWS_MAX)]:
             del self._holds[key]
 
     def forget(self) -> None:
         """After a failed commit."""
+        self._given_back.clear()
         self._holds.clear()
         self._wanted.clear()
 

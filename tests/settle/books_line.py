@@ -129,6 +129,7 @@ class BooksLine:
         self.rules = rules or LimitRules()
         self.clock = clock or SetClock(NOON)
         self._runner = asyncio.Runner()
+        self._reading: Any = None
         self._run(self._start())
 
     def submit(self, *commands: msgspec.Struct) -> list[Any]:
@@ -154,6 +155,11 @@ class BooksLine:
     def break_next_commit(self, how: str) -> None:
         """`refused`: the database says no. `lost before`, `lost after`: the connection breaks around the commit."""
         self._connection.next_commit = how
+
+    def decide_in_parts(self) -> None:
+        """Until the next restart each command is a part of its own, looked up beside the batch's transaction."""
+        self._reading = self._run(asyncpg.connect(db.for_asyncpg(self.url)))
+        self._line._reading, self._line._part_max = self._reading, 1
 
     def register(self, *rows: msgspec.Struct) -> None:
         """Puts rows into the register as they are, as if officers had approved them."""
@@ -193,6 +199,8 @@ class BooksLine:
         with contextlib.suppress(asyncio.CancelledError, ConnectionResetError):
             await self._running
         await self._connection.close()
+        if self._reading is not None:
+            await self._reading.close()
 
     async def _submit(self, commands: tuple[msgspec.Struct, ...]) -> list[Any]:
         return await asyncio.gather(*[self._line.submit(command) for command in commands])

@@ -327,3 +327,13 @@ def test_more_than_a_raise_is_not_promised_by_one(line: BooksLine) -> None:
     sell(line, 1, 2, 3, 4, 5)
     assert reasons(sell(line, 6)) == [Reason.daily_limit_is_reached]
     assert reasons(sell(line, 7, face_fen=500_00)) == [Reason.step_up_is_needed]
+
+
+def test_a_hold_given_back_in_this_batch_is_not_found_open_again(line: BooksLine) -> None:
+    """It is looked up beside the transaction that voids it. A ghost would leave with the real ones, a day later."""
+    (first,) = sell(line, 1)
+    line.restart()
+    line.decide_in_parts()
+    line.submit(outcome(first.redemption, "rejected"), Knock(2, face_fen=1_000_00).command())
+    (holds,) = line.shelves.limits._holds.values()
+    assert len(holds) == 1
