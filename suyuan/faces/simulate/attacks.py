@@ -37,6 +37,8 @@ from suyuan.faces.simulate.forging import FORGERIES, MERCHANT_OF_ANOTHER
 from suyuan.faces.simulate.scribe import Scribe
 
 FIVE_HUNDRED_FEN = 500_00
+FARM = "198.19.0.66"
+FARM_SALES, FARM_SALES_PER_SELLER = 2_100, 10
 
 
 def kind_change(scribe: Scribe, at_s: int) -> None:
@@ -141,6 +143,17 @@ def _split_over(scribe: Scribe, at_s: int, people: tuple[int, ...], variant: str
             contract = WEST_CARD if scribe.sellers[seller].partner == WEST else BLUE_CARD
             card = scribe.card(FIVE_HUNDRED_FEN)
             scribe.sell(at_s, seller, contract, card, scheme="fund_splitting", variant=variant)
+
+
+def splitting_over_a_network(scribe: Scribe, at_s: int) -> None:
+    """A farm of sellers behind one network: 1,050,000 where 1,000,000 a day is allowed. Too dear for a small day."""
+    for _ in range(FARM_SALES // FARM_SALES_PER_SELLER):
+        seller = scribe.seller()
+        for _ in range(FARM_SALES_PER_SELLER):
+            scribe.sell(
+                at_s, seller, BLUE_CARD, scribe.card(FIVE_HUNDRED_FEN), scheme="fund_splitting",
+                variant="one_network", address=FARM,
+            )  # fmt: skip
 
 
 def splitting_over_devices(scribe: Scribe, at_s: int) -> None:

@@ -36,6 +36,7 @@ SELLER_FEN_MAX = 1_500_00
 DEVICE_FEN_MAX = 400_00
 BIG_SELLER_SALES = 22
 BIG_SELLER_PER = 600
+FARM_BUDGET = 10 * attacks.FARM_SALES
 
 _CONTRACTS = {
     BLUE: ((BLUE_CARD, 6), (BLUE_HELD, 2), (BLUE_BALANCE, 2)),
@@ -58,6 +59,8 @@ def make_plan(seed: int, redemptions: int, *, day: str = "2026-11-22") -> Plan:
 
 def _write_attacks(scribe: Scribe, budget: int) -> None:
     """Whole rounds of all attacks, and of the last round what fits."""
+    if budget >= FARM_BUDGET:
+        attacks.splitting_over_a_network(scribe, scribe.time_of_day())
     wrote = True
     while wrote:
         wrote = False

@@ -33,7 +33,8 @@ from suyuan.faces.simulate.deeds import (
 )
 from suyuan.settle.card import Formats
 
-LAIR = "203.0.113.66"
+# Attackers move to another network before they use one up, or its limit would stop what other limits should.
+SALES_PER_LAIR = 1_500
 # How many redemptions each hour of the day sees, of a thousand: little at night, most after lunch and after work.
 RHYTHM = (8, 5, 3, 2, 2, 4, 10, 22, 38, 50, 58, 64, 76, 60, 50, 48, 50, 56, 70, 86, 90, 72, 48, 28)
 FACES_FEN = (30_00, 50_00, 100_00)
@@ -52,6 +53,7 @@ class How(TypedDict, total=False):
     agent: str | None
     expects: bool
     may_be_taken: bool
+    address: str
 
 
 class Scribe:
@@ -64,6 +66,7 @@ class Scribe:
         self.sellers: list[Seller] = []
         self.deeds: list[Deed] = []
         self.sales = 0
+        self._attacking = 0
         self.contracts = draw_contracts(self.rng)
         self.partners = draw_partners(self.rng, redemptions)
         self.officers = (draw_keys(self.rng, "ofc"), draw_keys(self.rng, "ofc"))
@@ -115,7 +118,7 @@ class Scribe:
             source=source,
             signs=signs,
             by=how.get("by", "partner"),
-            address=LAIR if scheme else self.rng.choice(self.partners[signs].addresses),
+            address=how.get("address") or self._address(scheme, signs),
             idempotency_key=self.rng.randbytes(12).hex(),
             after=how.get("after"),
             extras=how.get("extras", {}),
@@ -170,6 +173,12 @@ class Scribe:
         self.deeds.append(deed)
         return deed
 
+    def _address(self, scheme: str, signs: int) -> str:
+        if scheme == HONEST:
+            return self.rng.choice(self.partners[signs].addresses)
+        self._attacking += 1
+        return lair(self._attacking // SALES_PER_LAIR)
+
     def _write_sale(self, sale: Sale) -> Sale:
         self.deeds.append(sale)
         self.sales += 1
@@ -177,5 +186,12 @@ class Scribe:
 
     def plan(self) -> Plan:
         """The day in order. Deeds keep their numbers, by which they name each other."""
-        cast = Cast(self.officers, self.partners, self.agents, self.contracts, tuple(self.sellers), self.stranger, LAIR)
+        cast = Cast(
+            self.officers, self.partners, self.agents, self.contracts, tuple(self.sellers), self.stranger, lair(0)
+        )
         return Plan(self.seed, cast, tuple(sorted(self.deeds, key=lambda deed: (deed.at_s, deed.n))))
+
+
+def lair(number: int) -> str:
+    """An address of the attackers, in a network of its own; the range is reserved for tests."""
+    return f"198.18.{number}.66"

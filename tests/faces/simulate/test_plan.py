@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import pytest
 
 from suyuan.faces.simulate import attacks
-from suyuan.faces.simulate.cast import Cast
-from suyuan.faces.simulate.deeds import HONEST, Plan, Sale, SimCard
+from suyuan.faces.simulate.deeds import HONEST, Plan, SimCard
 from suyuan.faces.simulate.doors import body_of
 from suyuan.faces.simulate.plan import make_plan
+from suyuan.settle.limits import LimitRules
 
 SCHEMES = {
     "kind_change", "channel_hijack", "rule_bypass", "fund_splitting", "forged_signature", "replay", "doubled_key",
@@ -81,11 +83,19 @@ def test_the_same_act_is_the_same_body(plan: Plan) -> None:
         assert (body_of(sale, plan.cast) == body_of(first, plan.cast)) == (sale.repeat == "same")
 
 
-def test_attacks_come_from_their_own_network(plan: Plan) -> None:
+def test_attacks_come_from_their_own_networks(plan: Plan) -> None:
     """So what they use up of a network's limit is theirs, unless they repeat what an honest caller sent."""
-
-    def is_from_the_lair(sale: Sale, cast: Cast) -> bool:
-        return sale.address == cast.lair
-
     attacking = [sale for sale in plan.sales if sale.scheme != HONEST and not sale.repeat]
-    assert all(is_from_the_lair(sale, plan.cast) for sale in attacking)
+    assert {sale.address for sale in attacking} == {plan.cast.lair}
+    assert plan.cast.lair not in {sale.address for sale in plan.sales if sale.scheme == HONEST}
+
+
+def test_a_long_day_uses_up_one_network_and_no_other() -> None:
+    """A farm asks for more than its network may have; all other attackers move on in time, so that it is their own
+    limit that stops them."""
+    night = make_plan(seed=1, redemptions=100_000)
+    asked_fen: dict[str, int] = defaultdict(int)
+    for sale in night.sales:
+        asked_fen[sale.address] += sale.source.face_fen
+    (cap_fen,) = {rule.cap_fen[1] for rule in LimitRules().rules if rule.subject == "ip_prefix"}
+    assert [address for address, fen in asked_fen.items() if fen > cap_fen] == [attacks.FARM]
