@@ -34,9 +34,9 @@ BATCH_COMMANDS_MAX = 1_000
 QUEUE_COMMANDS_MAX = 4_096
 LINGER_S = 0.002
 # Small enough that PostgreSQL soon has something to do, large enough that its statements stay few.
-PART_COMMANDS_MAX = 64
+PART_COMMANDS_MAX = 128
 # How many commands are decided before whoever writes gets a word in.
-DECIDED_AT_ONCE = 8
+DECIDED_AT_ONCE = 4
 
 log = structlog.get_logger()
 

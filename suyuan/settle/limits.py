@@ -38,6 +38,8 @@ TAKE = "limit"
 RAISE = "raise"
 # A seller who comes back after a long time may have many expired holds; no single turn pays for all of them.
 RELEASES_PER_TAKE_MAX = 256
+# Busy sellers have hundreds of holds a day, so not only the accounts are counted.
+HOLDS_MAX = 200_000
 # Who wanted a redemption's limits a moment ago decides over the same ones now.
 TAKES_REMEMBERED = 4_096
 
@@ -90,6 +92,7 @@ class Limits:
         self.rules = rules
         # The open holds of each rolling account, oldest first.
         self._holds: dict[str, deque[_Hold]] = {}
+        self._held = 0
         self._wanted: set[str] = set()
         # Holds that this batch has given back; whoever reads beside its transaction still finds them open.
         self._given_back: set[int] = set()
@@ -140,7 +143,7 @@ class Limits:
         for key, *values in await connection.fetch(_HOLDS, list(wanted)):
             hold = _Hold(*values)  # type: ignore[arg-type]  # The query names their types.
             if hold.transfer not in self._given_back:
-                self._holds[str(key)].append(hold)
+                self._hold(str(key), hold)
         return True
 
     # --- deciding ---
@@ -166,7 +169,7 @@ class Limits:
                 expires_at = plus(turn.at, DAY_S)
                 if self._has_expired(take.key, turn.at):
                     self._release_expired(turn, account, spent)
-                self._holds[take.key].append(_Hold(self._books.next_transfer, expires_at, fen))
+                self._hold(take.key, _Hold(self._books.next_transfer, expires_at, fen))
             # The cap may have changed with the tier since the account was opened; `check` went by today's.
             account.allowance_fen = max(take.cap_fen, account.allowance_fen)
             self._books.pend(turn, account, spent, fen, kind=TAKE, expires_at=expires_at)
@@ -192,11 +195,17 @@ class Limits:
             self._books.post(turn, source, account, self.rules.step_up_raise_fen, kind=RAISE)
         return self.rules.step_up_raise_fen
 
+    def _hold(self, key: str, hold: _Hold) -> None:
+        self._holds[key].append(hold)
+        self._held += 1
+
     def _drop_hold(self, taken: Booked) -> None:
         self._given_back.add(taken.id)
         holds = self._holds.get(taken.payer)
         if holds is not None:
-            self._holds[taken.payer] = deque(hold for hold in holds if hold.transfer != taken.id)
+            kept = deque(hold for hold in holds if hold.transfer != taken.id)
+            self._held -= len(holds) - len(kept)
+            self._holds[taken.payer] = kept
 
     def _raisable(self, seller: str, day: str) -> list[Take]:
         takes = self.takes({"seller": seller}, 0, day)
@@ -234,6 +243,7 @@ class Limits:
             self._books.resolve(turn, booked, "expire")
             account.released_at = hold.expires_at
             self._holds[account.key].popleft()
+            self._held -= 1
         return [hold.fen for hold in expired]
 
     def _refuse(self, take: Take, account: Account | None, missing_fen: int, tier: int) -> Refusal:
@@ -250,13 +260,16 @@ class Limits:
     def settle(self) -> None:
         """After the commit: makes room."""
         self._given_back.clear()
-        for key in list(self._holds)[: max(0, len(self._holds) - SHELF_ROWS_MAX)]:
-            del self._holds[key]
+        if self._held > HOLDS_MAX or len(self._holds) > SHELF_ROWS_MAX:
+            # An eighth at a time, the accounts that came first; whoever wants them again finds them in the database.
+            for key in list(self._holds)[: len(self._holds) // 8 + 1]:
+                self._held -= len(self._holds.pop(key))
 
     def forget(self) -> None:
         """After a failed commit."""
         self._given_back.clear()
         self._holds.clear()
+        self._held = 0
         self._wanted.clear()
 
 
