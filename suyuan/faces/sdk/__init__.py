@@ -6,6 +6,8 @@ customer may meet is returned as `Refused`; an answer that cannot be believed, o
     from suyuan.faces.sdk import Platform, Refused, read_key_file
 
     key = read_key_file(Path("partner.key"))
+    with Platform("https://api.example.com", key_id=key.id, signer=key.signer) as stranger:
+        pinned = stranger.pin().by_id()  # Once; compare them with what the platform gave you on paper, and keep them.
     with Platform("https://api.example.com", key_id=key.id, signer=key.signer, keys=pinned) as platform:
         answer = platform.redeem_card(
             contract="ctr_…", seller="slr_…", operator="cmcc", serial="…", pin="…", face_fen=100_00,
@@ -16,9 +18,8 @@ customer may meet is returned as `Refused`; an answer that cannot be believed, o
         else:
             print(platform.wait_until_settled(answer.redemption, timeout_s=60))
 
-`pinned` are the platform's public keys by id. `Platform(…).pin()` reads them from the platform itself; do that once,
-compare them with what the platform gave you on paper, and keep them. The reader's way: `records` → `exchange` (the
-rules of trying again and believing) → `calls` → `platform`.
+A seller comes into being by `register_seller(name=…, identity_number=…, number=…, payee=…)` with the partner's key.
+The reader's way: `records` → `exchange` (the rules of trying again and believing) → `calls` → `platform`.
 """
 
 from suyuan.faces.sdk.exchange import Patience
