@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
@@ -24,7 +24,7 @@ from suyuan.base.refusals import Language, Refusal
 from suyuan.config import BadSettings, Settings, load_settings
 from suyuan.faces import officers
 from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table, refuse
-from suyuan.faces.cli.terminal import as_json, fail
+from suyuan.faces.cli.terminal import as_json, fail, tell
 from suyuan.faces.sdk.key_file import SigningKey, UnsafeKeyFile, read_key_file, write_key_file
 from suyuan.flows import change_terms as terms
 from suyuan.flows.sell_on import SellOn
@@ -43,6 +43,14 @@ NO_KEY_FILE: dict[Language, str] = {
 NO_LINE: dict[Language, str] = {
     "en": "No line answers on this machine; start it with `suyuan serve`, or name its folder with --data.",
     "zh": "本机没有运行中的平台，请先执行 `suyuan serve`，或用 --data 指明数据目录。",
+}
+NEXT_STEP: dict[Language, str] = {
+    "en": "Nothing has changed yet. Another officer: suyuan admin --officer FILE approve {proposal}",
+    "zh": "尚未生效，请另一位操作员批准：suyuan admin --officer 文件 approve {proposal}",
+}
+NO_CHANNEL: dict[Language, str] = {
+    "en": "Careful: suyuan.toml names no interface for the channel {channel}; payouts there would stay pending.",
+    "zh": "注意：suyuan.toml 中没有通道 {channel} 的接口地址，经该通道的付款会一直处于待定状态。",
 }
 
 app = typer.Typer(
@@ -99,6 +107,8 @@ class Office:
         """Proposes a change and says what to do next. `made` is the id of what will be registered."""
         proposal = self.submit(officers.propose(self.officer, new_id("prp"), change))
         self.tell({"proposal": proposal} | ({"id": made} if made else {}))
+        if not self.is_for_machines:
+            tell(NEXT_STEP[self.language].format(proposal=proposal))
 
     def tell(self, said: Mapping[str, object]) -> None:
         """One result: a line a field, or JSON."""
@@ -146,17 +156,21 @@ def admin(
 
 # --- officers and proposals ----------------------------------------------------------------------
 
+OwnFile = Annotated[Path, typer.Argument(help="the key file; made if it is not there, and never leaves its holder")]
+Algorithm = Annotated[Literal["ed25519", "sm2-sm3"], typer.Option(help="of the new key")]
+PartnerId = Annotated[str, typer.Argument(help="ptn_…")]
+
 
 @officer_app.command("register")
-def register_officer(context: typer.Context, file: Path, algorithm: str = "ed25519") -> None:
-    """Makes a key file and registers its holder as one of the first two officers."""
+def register_officer(context: typer.Context, file: OwnFile, algorithm: Algorithm = "ed25519") -> None:
+    """Makes a key file and registers its holder as one of the first two officers; for later ones see `propose`."""
     office: Office = context.obj
     officer = _new_officer(file, algorithm)
     office.tell({"officer": office.submit(officers.register(officer)), "key_file": str(file)})
 
 
 @officer_app.command("propose")
-def propose_officer(context: typer.Context, file: Path, algorithm: str = "ed25519") -> None:
+def propose_officer(context: typer.Context, file: OwnFile, algorithm: Algorithm = "ed25519") -> None:
     """Makes a key file for a further officer, and proposes its holder."""
     officer = _new_officer(file, algorithm)
     context.obj.propose(officer.as_change, officer.id)
@@ -184,7 +198,7 @@ def propose(context: typer.Context, file: Path) -> None:
 
 
 @app.command()
-def approve(context: typer.Context, proposal: str) -> None:
+def approve(context: typer.Context, proposal: Annotated[str, typer.Argument(help="prp_…")]) -> None:
     """Approves another officer's proposal; the change is in force at once. Read it first: `suyuan admin proposals`."""
     office: Office = context.obj
     office.tell({"approved": office.submit(officers.approve(office.officer, proposal))})
@@ -201,8 +215,13 @@ def proposals(
 
 
 def _reading(office: Office) -> roll.Connection:
+    place = office.settings.database_place
+    if isinstance(place, Path) and not place.exists():
+        fail(NO_LINE[office.language], code=1)
     try:
         return db.connect(database_url(office.settings))
+    except db.DatabaseUnreachable as trouble:
+        fail(f"{NO_LINE[office.language]} {trouble}" if isinstance(place, Path) else str(trouble), code=1)
     except db.DatabaseTrouble as trouble:
         fail(str(trouble))
 
@@ -211,14 +230,22 @@ def _reading(office: Office) -> roll.Connection:
 
 
 @partner_app.command("add")
-def add_partner(context: typer.Context, name: str, webhook_url: str = "") -> None:
+def add_partner(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="as your contracts call it")],
+    webhook_url: Annotated[str, typer.Option(help="where signed news of its redemptions goes")] = "",
+) -> None:
     """Proposes a partner."""
     made = new_id("ptn")
     context.obj.propose(terms.AddPartner(made, name, webhook_url), made)
 
 
 @agent_app.command("add")
-def add_agent(context: typer.Context, partner: str, parent: str | None = None) -> None:
+def add_agent(
+    context: typer.Context,
+    partner: PartnerId,
+    parent: Annotated[str | None, typer.Option(help="agt_… of the agent above")] = None,
+) -> None:
     """Proposes an agent of a partner, perhaps under another agent."""
     made = new_id("agt")
     context.obj.propose(terms.AddAgent(made, partner, parent), made)
@@ -227,29 +254,38 @@ def add_agent(context: typer.Context, partner: str, parent: str | None = None) -
 @contract_app.command("add")
 def add_contract(
     context: typer.Context,
-    partner: str,
+    partner: PartnerId,
     *,
-    channel: Annotated[str, typer.Option(help="bank_transfer, coupon_hall, …")],
+    channel: Annotated[str, typer.Option(help="as suyuan.toml calls it: bank_transfer, coupon_hall, …")],
     merchant_id: Annotated[str, typer.Option(help="the merchant id registered with the channel")],
     ratio: Annotated[str, typer.Option(help="face:value, such as 10:8")],
-    source: Annotated[str, typer.Option(help="card or balance")] = "card",
-    value_kind: Annotated[str, typer.Option(help="money, coupon or points")] = "money",
-    disposition: str = "consume_then_pay",
-    hold_s: int = 0,
+    source: Annotated[Literal["card", "balance"], typer.Option(help="what is sold")] = "card",
+    value_kind: Annotated[Literal["money", "coupon", "points"], typer.Option(help="what is paid")] = "money",
+    disposition: Annotated[
+        Literal["consume_then_pay", "hold_then_sell"], typer.Option(help="what becomes of the card")
+    ] = "consume_then_pay",
+    hold_s: Annotated[int, typer.Option(help="how many seconds a card is held, with hold_then_sell")] = 0,
 ) -> None:
     """Proposes a contract."""
     face, _, value = ratio.partition(":")
     if not (face.isdigit() and value.isdigit()):
         raise typer.BadParameter("write a ratio as face:value, such as 10:8", param_hint="--ratio")
+    office: Office = context.obj
+    if channel not in office.settings.channels:
+        tell(NO_CHANNEL[office.language].format(channel=channel))
     made = new_id("ctr")
     change = terms.AddContract(
         made, partner, source, value_kind, int(face), int(value), channel, merchant_id, disposition, hold_s
     )
-    context.obj.propose(change, made)
+    office.propose(change, made)
 
 
 @contract_app.command("end")
-def end_contract(context: typer.Context, contract: str, in_s: int = 1) -> None:
+def end_contract(
+    context: typer.Context,
+    contract: Annotated[str, typer.Argument(help="ctr_…")],
+    in_s: Annotated[int, typer.Option(help="in how many seconds it ends")] = 1,
+) -> None:
     """Proposes the end of a contract, so many seconds from now."""
     context.obj.propose(terms.EndContract(contract, clock.plus(clock.SystemClock().now(), in_s)))
 
@@ -264,11 +300,11 @@ def list_contracts(context: typer.Context, partner: str = "") -> None:
 @key_app.command("add")
 def add_key(
     context: typer.Context,
-    partner: str,
-    public_key: Annotated[str, typer.Argument(help="as <algorithm>:<base64url>")],
+    partner: PartnerId,
+    public_key: Annotated[str, typer.Argument(help="ed25519:… or sm2-sm3:…, as `suyuan key show` prints it")],
     *,
     key_id: Annotated[str, typer.Option("--id", help="the id in the partner's key file; without it, a new one")] = "",
-    state: str = "active",
+    state: Annotated[Literal["active", "next"], typer.Option(help="next: it signs nothing yet")] = "active",
     networks: Annotated[str, typer.Option(help="CIDR blocks that it may be used from, joined by spaces")] = "",
 ) -> None:
     """Proposes a partner's public key."""

@@ -25,12 +25,12 @@ app = typer.Typer(
 
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
-        "rule": "rule", "holds": "holds", "yes": "yes", "no": "NO", "balanced": "The books are balanced",
-        "broken": "The books are NOT balanced", "counts": "{postings} postings, {events} history events",
+        "rule": "rule", "holds": "holds", "yes": "yes", "no": "NO", "balanced": "The books are balanced: {counts}",
+        "broken": "The books are NOT balanced: {counts}", "counts": "{postings} postings, {events} history events",
     },
     "zh": {
-        "rule": "规则", "holds": "是否成立", "yes": "是", "no": "否", "balanced": "账目平衡",
-        "broken": "账目不平衡", "counts": "{postings} 条记账，{events} 条历史事件",
+        "rule": "规则", "holds": "是否成立", "yes": "是", "no": "否", "balanced": "账目平衡：{counts}",
+        "broken": "账目不平衡：{counts}", "counts": "{postings} 条记账，{events} 条历史事件",
     },
 }  # fmt: skip
 
@@ -77,4 +77,4 @@ def _show(found: Audit, language: Language) -> None:
     for finding in found.findings:
         print(finding)
     counts = words["counts"].format(postings=found.postings, events=found.history_events)
-    print(f"{words['balanced' if found.balanced else 'broken']}: {counts}")
+    print(words["balanced" if found.balanced else "broken"].format(counts=counts))

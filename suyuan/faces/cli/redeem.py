@@ -6,7 +6,8 @@ Beside FILE appear `FILE.result.csv` (one row per card) and `FILE.result.journal
     exit code   0  every card was taken (with --wait: paid)
                 1  every card was decided, some were refused, rejected or skipped
                 2  asked wrongly, or the file has flaws: nothing was sent
-                3  the platform is silent, unbelievable, or refuses for a reason that is not a card's; start again later
+                3  the platform is silent, unbelievable, or refuses for a reason that is not a card's; or --wait is over
+                   and payouts are pending: start again later
               130  interrupted; start the same command again to go on
 """
 
@@ -25,6 +26,7 @@ import typer
 
 from suyuan.base import clock
 from suyuan.base.crypto import PublicKey
+from suyuan.base.refusals import Language
 from suyuan.faces.cli import pins
 from suyuan.faces.cli.terminal import as_json, fail, language, tell
 from suyuan.faces.redeem_file.cards import CardRow, Sheet, read_cards
@@ -38,6 +40,19 @@ from suyuan.settle.card import load_formats
 app = typer.Typer(add_completion=False)
 
 DONE, SOME_REFUSED, WRONG, START_AGAIN, INTERRUPTED = 0, 1, 2, 3, 130
+NOTHING_SENT: dict[Language, str] = {
+    "en": "Nothing was sent. Lines of {file} with flaws: {lines}.",
+    "zh": "未提交任何卡。{file} 中有误的行数：{lines}。",
+}
+SEE: dict[Language, str] = {"en": "{states}; see {result}", "zh": "{states}；详见 {result}"}
+GO_ON: dict[Language, str] = {
+    "en": "Start the same command again to go on where it stopped.",
+    "zh": "重新运行同一命令即可从中断处继续。",
+}
+PUT_RIGHT: dict[Language, str] = {
+    "en": "Put this right, then start again: with --retry-refused, or with another --result if an option was wrong.",
+    "zh": "请先解决此问题，再加 --retry-refused 重新运行；若是参数填错，请改正并换一个 --result。",
+}
 GOOD = ("pending", "paid")
 TELL_S = 5.0
 
@@ -96,7 +111,7 @@ def redeem(  # noqa: PLR0913 - Each option of the command is one argument.
     if sheet.flaws and not (skip_bad and sheet.cards):
         if json:
             as_json({"cards": len(sheet.cards), "bad": len(_bad_lines(sheet)), "sent": 0, "exit_code": WRONG})
-        fail(f"Nothing was sent: {len(_bad_lines(sheet))} lines of {file} need your attention.", code=WRONG)
+        fail(NOTHING_SENT[language()].format(file=file, lines=len(_bad_lines(sheet))), code=WRONG)
     own, origin, keys = _who(key, url, platform_key or [])
     wish = Wish(
         file=file, content=content, sheet=sheet, result=result or file.with_suffix(".result.csv"),
@@ -161,7 +176,7 @@ def _run(wish: Wish) -> tuple[int, dict[str, Any]]:
             write_result(wish.result, rows)
         except OSError as error:
             fail(f"{wish.result} cannot be written: {error.strerror}; start the same command again.", code=START_AGAIN)
-    code = _exit_code(rows, selling, is_interrupted)
+    code = _exit_code(rows, selling, is_interrupted=is_interrupted, waited=wish.wait_s > 0)
     _tell_end(wish, rows, selling, code)
     return code, _summary(wish, rows, selling)
 
@@ -275,11 +290,11 @@ def _bad_lines(sheet: Sheet) -> set[int]:
     return {flaw.line for flaw in sheet.flaws}
 
 
-def _exit_code(rows: list[ResultRow], selling: Selling, is_interrupted: bool) -> int:
+def _exit_code(rows: list[ResultRow], selling: Selling, *, is_interrupted: bool, waited: bool) -> int:
     states = {row.state for row in rows}
     if is_interrupted:
         return INTERRUPTED
-    if states & {NOT_SENT, UNKNOWN} or selling.stopped_by is not None:
+    if states & {NOT_SENT, UNKNOWN} or (waited and "pending" in states) or selling.stopped_by is not None:
         return START_AGAIN
     return DONE if states <= set(GOOD) else SOME_REFUSED
 
@@ -291,9 +306,11 @@ def _tell_end(wish: Wish, rows: list[ResultRow], selling: Selling, code: int) ->
     elif why is not None:
         tell(str(why))
     states = Counter(row.state for row in rows)
-    tell(", ".join(f"{count} {state}" for state, count in sorted(states.items())) + f"; see {wish.result}")
+    told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    tell(SEE[language()].format(states=told, result=wish.result))
     if code in (START_AGAIN, INTERRUPTED):
-        tell("Start the same command again to go on where it stopped.")
+        is_decided = isinstance(why, Refused) and why.is_final
+        tell((PUT_RIGHT if is_decided else GO_ON)[language()])
 
 
 def _summary(wish: Wish, rows: list[ResultRow], selling: Selling) -> dict[str, Any]:

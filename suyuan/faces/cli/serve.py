@@ -6,6 +6,7 @@ the file exists already and says otherwise, the start stops with a sentence, sin
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,13 +42,19 @@ def serve(
     }  # fmt: skip
     try:
         settings = settle_settings(data, {name: value for name, value in asked.items() if value is not None})
+    except (BadSettings, OSError) as error:
+        fail(str(error))
+    try:
         with Supervisor(settings) as platform:
             print(
                 f"suyuan serves {settings.public_origin} on port {platform.port}, data in {settings.data}", flush=True
             )
             platform.run()
-    except (BadSettings, db.DatabaseTrouble, UnsafeKeyFile, OSError) as error:
+    except (db.DatabaseTrouble, UnsafeKeyFile) as error:
         fail(str(error))
+    except OSError as error:
+        is_taken = error.errno == errno.EADDRINUSE
+        fail(f"something listens on {settings.host} port {settings.port} already" if is_taken else str(error))
 
 
 def settle_settings(data: Path, asked: dict[str, Any]) -> Settings:

@@ -11,10 +11,12 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from suyuan.base import clock
 from suyuan.base.refusals import Language, Refusal
 from suyuan.faces.cli import terminal
+from suyuan.settle.account import FOR_EVER
 
-COLUMNS_MAX = 6
+WIDTH_MAX = 10_000
 
 Lang = Annotated[str | None, typer.Option("--lang", help="zh or en; without it, the language of LANG")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object for machines")]
@@ -34,20 +36,21 @@ def refuse(refusal: Refusal, language: Language) -> NoReturn:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people; one with many columns stands on its side, a block for each row.
+    """A table for people; one that is wider than the terminal stands on its side, a block for each row.
 
-    Text from the database is shown as it is, without rich's markup, and an id is folded, never cut short.
+    So an id stands in one piece, to be copied. Text from the database is shown as it is, without rich's markup.
     """
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
 
     console = Console()
-    shown = [[Text("" if value is None else str(value)) for value in row] for row in rows]
-    if len(columns) <= COLUMNS_MAX:
-        table = Table(*(Column(column, overflow="fold") for column in columns))
-        for row in shown:
-            table.add_row(*row)
+    shown = [[Text(_shown(name, value)) for name, value in zip(columns, row, strict=True)] for row in rows]
+    table = Table(*(Column(column, overflow="fold") for column in columns))
+    for row in shown:
+        table.add_row(*row)
+    # Measured for a terminal without bounds, because in a narrow one the table would just be said to fit.
+    if console.measure(table, options=console.options.update(max_width=WIDTH_MAX)).maximum <= console.width:
         console.print(table)
         return
     for row in shown:
@@ -55,3 +58,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         for pair in zip(columns, row, strict=True):
             block.add_row(*pair)
         console.print(block)
+
+
+def _shown(column: str, value: object) -> str:
+    """A value as people read it; instants are microseconds, and none at either end of time."""
+    if column.endswith("_at") and isinstance(value, int):
+        return clock.text(value) if 0 < value < FOR_EVER else "–"
+    return "" if value is None else str(value)

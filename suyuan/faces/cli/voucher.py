@@ -13,7 +13,7 @@ import typer
 from suyuan.base import clock, money
 from suyuan.base.crypto import BadSignature, PublicKey
 from suyuan.faces.cli import pins
-from suyuan.faces.cli.terminal import as_json, fail
+from suyuan.faces.cli.terminal import as_json, fail, language, tell
 from suyuan.faces.sdk import BadVoucher, Trouble, UnsafeKeyFile, Voucher, check_voucher, read_key_file
 from suyuan.faces.sdk import Platform as _Platform
 from suyuan.faces.sdk import Refused as _Refused
@@ -46,6 +46,7 @@ def check(
         return
     for name, value in _told(voucher):
         print(f"{name:<12} {value}")
+    tell(f"{file} 是有效凭证。" if language() == "zh" else f"{file} is a good voucher.")
 
 
 @app.command()
@@ -65,6 +66,7 @@ def fetch(
             fail(f"{paper.code}: {paper.sentence_en} {paper.sentence_zh}", code=1)
         check_voucher(paper, keys)
         out.write_bytes(paper + b"\n")
+        tell(f"已核验并保存到 {out}。" if language() == "zh" else f"Checked, and kept in {out}.")
     except (UnsafeKeyFile, pins.NotPinned, Trouble, BadVoucher, BadSignature, OSError) as error:
         fail(str(error), code=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from suyuan.faces.cli import admin, audit
 from suyuan.faces.cli.serve import settle_settings
 from suyuan.faces.cli.speaking import print_table
 from suyuan.settle import roll
+from suyuan.settle.account import FOR_EVER
 
 pytestmark = pytest.mark.usefixtures("platform")
 
@@ -125,13 +127,27 @@ def test_a_key_lives_through_its_states(folder: Path) -> None:
 
 
 def test_a_wide_table_stands_on_its_side(capsys: pytest.CaptureFixture[str]) -> None:
-    """Eleven columns in eighty characters are read by nobody; ids are whole either way."""
+    """Eleven columns in eighty characters are read by nobody, nor are three with ids; ids are whole either way."""
     identifier = "ctr_" + "0" * 26
-    print_table(roll.ListedContract._fields, [(identifier, *range(10))])
+    print_table(roll.ListedContract._fields, [(identifier, *range(9), FOR_EVER)])
     print_table(("id", "state"), [(identifier, None)])
+    print_table(("id", "partner", "agent"), [(identifier, identifier, identifier)])
     shown = capsys.readouterr().out
-    assert shown.count(identifier) == 2
+    assert shown.count(identifier) == 5
     assert "merchant_id" in shown
+    assert str(FOR_EVER) not in shown
+
+
+def test_an_officer_is_told_what_comes_next(folder: Path) -> None:
+    """A proposal changes nothing yet, and a channel without an interface would never pay."""
+    partner = _made(folder, "partner", "add", "red")
+    where = ["--data", str(folder / "platform"), "--officer", str(folder / "first.key"), "--lang", "en"]
+    terms = ["--channel", "bank_transfr", "--merchant-id", "m-1", "--ratio", "10:8"]
+    ran = CliRunner().invoke(admin.app, [*where, "contract", "add", partner, *terms])
+    assert re.search(r"no interface for the channel bank_transfr", ran.stderr)
+    assert re.search(r"Another officer: .* approve prp_\w{26}", ran.stderr)
+    ran = CliRunner().invoke(admin.app, [*where, "contract", "add", partner, *terms, "--value-kind", "cash"])
+    assert (ran.exit_code, "'points'" in ran.stderr) == (2, True)
 
 
 def test_sellers_are_shown_by_pseudonym(folder: Path) -> None:

@@ -116,6 +116,26 @@ def test_without_waiting_the_payouts_are_asked_for_later(shop: Shop) -> None:
     assert len(shop.acts) == 3
 
 
+def test_a_payout_that_outlasts_the_wait_is_no_success(shop: Shop) -> None:
+    """A script that reads the exit code must not take "pending" for "paid"."""
+    shop.write(1)
+    shop.twin.looks_until_paid = 10**6
+    told = shop.sell("--wait", "--wait-s", "0.3")
+    assert (told.code, told.summary["states"]) == (3, {"pending": 1})
+    assert "Start the same command again" in told.err
+    shop.twin.looks_until_paid = 0
+    assert shop.sell("--wait").code == 0
+
+
+def test_a_refusal_that_was_decided_is_put_right_first(shop: Shop) -> None:
+    """The same command would meet its own journal, so it is said what to add to it."""
+    shop.write(1)
+    shop.twin.refuse = {pin(0): Reason.contract_is_unknown}
+    assert "--retry-refused" in shop.sell().err
+    shop.twin.refuse = {}
+    assert shop.sell("--retry-refused", "--wait").code == 0
+
+
 def test_a_file_with_flaws_sends_nothing(shop: Shop) -> None:
     shop.write(3, more=f"移动,{0:017},{pin(0)},100\n电信,1,2,3\n")
     told = shop.sell()
