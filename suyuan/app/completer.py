@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 
 from suyuan.app.appliers import ANSWERS
 from suyuan.app.keys import PlatformKeys, load_keys
-from suyuan.base.clock import SystemClock, monotonic_s
+from suyuan.base.clock import SystemClock
 from suyuan.base.refusals import Refusal
 from suyuan.config import Settings
 from suyuan.flows.finish_payout import Completer, finish_payout
@@ -34,6 +34,9 @@ from suyuan.settle.redemption import DueMessage, DueRedemption, due_messages, du
 
 COMPLETER_LOCK = 0x73757975_00000002
 IDLE_S = 0.05
+REFUSED_PAUSE_S = 0.5
+FAULT_PAUSE_S = 5.0
+MESSAGES_IN_FLIGHT_MAX = 16
 LOCK_POLL_S = 0.2
 LINE_WAIT_S = 30.0
 
@@ -102,17 +105,29 @@ class _Rounds:
         self._keys = keys
         self._began_at = completer.clock.now()
         self._in_hand: dict[str, asyncio.Task[None]] = {}
+        # Messages have places of their own: a partner whose receiver hangs must not hold up anybody's payout.
+        self._telling: dict[str, asyncio.Task[None]] = {}
         # Redemptions whose verdict the line may not have kept: the order may have been sent.
         self._doubtful: set[str] = set()
 
     async def run(self) -> None:
-        keeping, kept_at = HouseKeeping(), float("-inf")
+        """Works until it is cancelled or something is gone that it cannot do without."""
+        async with asyncio.TaskGroup() as together:
+            together.create_task(self._keep_house())
+            together.create_task(self._work())
+
+    async def _work(self) -> None:
         while True:
-            if monotonic_s() - kept_at >= self._settings.housekeeping_s:
-                await keep_house(self._completer, self._connection, keeping)
-                kept_at = monotonic_s()
             took = await self._take_due()
+            took |= await self._take_messages()
             await asyncio.sleep(0 if took else IDLE_S)
+
+    async def _keep_house(self) -> None:
+        """Beside the work, since a slow operator may take its time to list what it took back."""
+        keeping = HouseKeeping()
+        while True:
+            await keep_house(self._completer, self._connection, keeping)
+            await asyncio.sleep(self._settings.housekeeping_s)
 
     async def _take_due(self) -> bool:
         """Takes as much of what is due as there is room for. Returns whether there was anything."""
@@ -123,22 +138,32 @@ class _Rounds:
         now = self._completer.clock.now()
         due = await due_redemptions(self._connection, now=now, besides=self._in_hand, rows_max=room)
         for redemption in due:
-            self._start(redemption.redemption.id, self._finish(redemption))
-        messages = await due_messages(self._connection, now=now, besides=self._in_hand, rows_max=room)
+            self._start(redemption.redemption.id, self._finish(redemption), self._in_hand)
+        return bool(due)
+
+    async def _take_messages(self) -> bool:
+        room = MESSAGES_IN_FLIGHT_MAX - len(self._telling)
+        if room <= 0:
+            return False
+        now = self._completer.clock.now()
+        messages = await due_messages(self._connection, now=now, besides=self._telling, rows_max=room)
         for message in messages:
-            self._start(message.id, self._tell(message))
-        return bool(due or messages)
+            self._start(message.id, self._tell(message), self._telling)
+        return bool(messages)
 
-    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._in_hand[name] = task
-        task.add_done_callback(lambda done: self._put_down(name, done))
+    def _start(self, name: str, work: Coroutine[Any, Any, None], in_hand: dict[str, asyncio.Task[None]]) -> None:
+        task = asyncio.get_running_loop().create_task(self._calmly(name, work))
+        in_hand[name] = task
+        task.add_done_callback(lambda _: in_hand.pop(name))
 
-    def _put_down(self, name: str, done: asyncio.Task[None]) -> None:
-        del self._in_hand[name]
-        if not done.cancelled() and (fault := done.exception()) is not None:
+    async def _calmly(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Does one piece of work. One that fails is let lie for a while, since it would fail at once again."""
+        try:
+            await work
+        except Exception as fault:
             self._doubtful.add(name)
             log.error("completion_fault", work=name, fault=type(fault).__name__)
+            await asyncio.sleep(FAULT_PAUSE_S)
 
     async def _finish(self, due: DueRedemption) -> None:
         name = due.redemption.id
@@ -146,8 +171,8 @@ class _Rounds:
         answer = await finish_payout(self._completer, due, may_have_been_sent=is_older or name in self._doubtful)
         if isinstance(answer, Refusal):
             self._doubtful.add(name)
-            # The line is busy or away; asking at once again would only make it busier.
-            await asyncio.sleep(IDLE_S)
+            # The line is busy, away or at fault; asking at once again would only make it busier.
+            await asyncio.sleep(REFUSED_PAUSE_S)
         else:
             self._doubtful.discard(name)
 

@@ -118,6 +118,7 @@ class Reason(StrEnum):
     proposal_is_closed = "proposal_is_closed"
     proposal_needs_a_second_person = "proposal_needs_a_second_person"
     proposal_is_impossible = "proposal_is_impossible"
+    switch_was_turned_since = "switch_was_turned_since"
     # Answers of the world to work that was promised already.
     redemption_is_settled_already = "redemption_is_settled_already"
     payout_is_under_way = "payout_is_under_way"
@@ -302,6 +303,8 @@ TEXTS: dict[Reason, Text] = {
         "提案人不能自己批准，请由第二位操作员批准。"),
     Reason.proposal_is_impossible: Text(422, "The change cannot be made as things stand; correct it and propose anew.",
         "按现状无法执行此变更，请更正后重新提出。"),
+    Reason.switch_was_turned_since: Text(409, "The switch was turned since you looked; look at it again, then decide.",
+        "该开关在您查看之后已被操作，请重新查看后再决定。"),
     Reason.redemption_is_settled_already: Text(409, "The redemption has gone past this step; read its state.",
         "该兑换已过此步骤，请查询其状态。"),
     Reason.payout_is_under_way: Text(409, "The payout is under way and its end not known yet; try again once it is.",

@@ -22,7 +22,9 @@ from suyuan.flows.change_terms import (
     RegisterOfficer,
     TurnSwitch,
     encode_change,
+    proposal_subject,
     statement,
+    switch_subject,
 )
 
 
@@ -53,15 +55,15 @@ def register(officer: Officer) -> RegisterOfficer:
 def propose(officer: Officer, proposal: str, change: AnyChange) -> ProposeChange:
     """Step one of a change."""
     text = encode_change(change)
-    return ProposeChange(proposal, text, officer.id, officer.sign("propose", text))
+    return ProposeChange(proposal, text, officer.id, officer.sign("propose", proposal_subject(proposal, text)))
 
 
-def approve(officer: Officer, proposal: str) -> ApproveChange:
-    """Step two, by another officer. Read the proposal first: what is signed here is its name."""
-    return ApproveChange(proposal, officer.id, officer.sign("approve", proposal))
+def approve(officer: Officer, proposal: str, change: str) -> ApproveChange:
+    """Step two, by another officer, who signs the whole text of the change and has read it."""
+    return ApproveChange(proposal, officer.id, officer.sign("approve", proposal_subject(proposal, change)))
 
 
-def switch(officer: Officer, target: str, *, stopped: bool) -> TurnSwitch:
-    """A kill switch, which takes one officer."""
-    subject = {"target": target, "stopped": stopped}
-    return TurnSwitch(target, stopped, officer.id, officer.sign("switch", subject))
+def switch(officer: Officer, target: str, *, stopped: bool, after: int = 0) -> TurnSwitch:
+    """A kill switch, which takes one officer; `after` is when it was last turned."""
+    subject = switch_subject(target, stopped=stopped, after=after)
+    return TurnSwitch(target, stopped, after, officer.id, officer.sign("switch", subject))

@@ -5,10 +5,12 @@ the change is in force. Each step carries the officer's signature over the canon
 the platform's machine alone can change nothing. A kill switch stops at once and takes one officer; so does revoking a
 key. The first two officers register themselves while there is nobody yet to ask; later ones are proposed.
 
-What an officer signs is `statement(verb, subject)`; the verb keeps a signature from being used for another step.
+What an officer signs is `statement(verb, subject)`. The verb keeps a signature from being used for another step, the
+proposal's name together with its whole text from being used for another proposal, and the instant at which a switch
+was last turned from being used again. So whoever holds the machine and every old signature still changes nothing.
 
->>> statement("approve", "prp_1")
-b'{"subject":"prp_1","verb":"approve"}'
+>>> statement("approve", proposal_subject("prp_1", "{}"))
+b'{"subject":{"change":"{}","proposal":"prp_1"},"verb":"approve"}'
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from suyuan.base.clock import DAY_S
 from suyuan.base.crypto import BadSignature, PublicKey
 from suyuan.base.money import RATIO_TERM_MAX, ValueKind
 from suyuan.base.refusals import Reason, Refusal
@@ -53,6 +56,7 @@ from suyuan.settle.payout import Disposition
 # The two seats are proposals that approved themselves, so that the database lets each be taken once.
 FOUNDING_SEATS = ("founding:1", "founding:2")
 FOUNDER = "founding"
+HOLD_S_MAX = 366 * DAY_S
 SWITCH_KINDS = frozenset({"key", "partner", "channel", "card_kind"})
 KEY_MOVES = frozenset({(NEXT, ACTIVE), (ACTIVE, RETIRING), (NEXT, REVOKED), (ACTIVE, REVOKED), (RETIRING, REVOKED)})
 
@@ -147,10 +151,11 @@ class ApproveChange(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class TurnSwitch(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """`target` reads `<kind>:<name>`, or `platform`."""
+    """`target` reads `<kind>:<name>`, or `platform`; `after` is when it was last turned, 0 for never."""
 
     target: str
     stopped: bool
+    after: int
     officer: str
     signature: bytes
 
@@ -164,6 +169,16 @@ class Changed(msgspec.Struct, frozen=True, array_like=True, tag=True):
 def statement(verb: str, subject: object) -> bytes:
     """The bytes that an officer signs."""
     return canonical({"verb": verb, "subject": subject})
+
+
+def proposal_subject(proposal: str, change: str) -> object:
+    """What is proposed, and what is approved: this text under this name."""
+    return {"proposal": proposal, "change": change}
+
+
+def switch_subject(target: str, *, stopped: bool, after: int) -> object:
+    """What turning a switch means, once."""
+    return {"target": target, "stopped": stopped, "after": after}
 
 
 def encode_change(change: AnyChange) -> str:
@@ -217,7 +232,8 @@ def want_proposal(shelves: Shelves, command: ProposeChange | ApproveChange, now:
 def propose(shelves: Shelves, command: ProposeChange, turn: Turn) -> Decided:
     """Step one: nothing changes yet."""
     register = shelves.register
-    refusal = _check_officer(shelves, command.officer, "propose", command.change, command.signature)
+    subject = proposal_subject(command.proposal, command.change)
+    refusal = _check_officer(shelves, command.officer, "propose", subject, command.signature)
     if refusal is not None:
         return Decided(refusal)
     if register.proposals.get(command.proposal) is not None:
@@ -232,11 +248,12 @@ def propose(shelves: Shelves, command: ProposeChange, turn: Turn) -> Decided:
 def approve(shelves: Shelves, command: ApproveChange, turn: Turn) -> Decided:
     """Step two, by somebody else: the change is in force."""
     proposal = shelves.register.proposals.get(command.proposal)
-    refusal = _check_officer(shelves, command.officer, "approve", command.proposal, command.signature)
-    if refusal is not None:
-        return Decided(refusal)
     if proposal is None:
         return Decided(Refusal(Reason.proposal_is_unknown, "proposal"))
+    subject = proposal_subject(proposal.id, proposal.change)
+    refusal = _check_officer(shelves, command.officer, "approve", subject, command.signature)
+    if refusal is not None:
+        return Decided(refusal)
     if proposal.approver is not None:
         return Decided(Refusal(Reason.proposal_is_closed, "proposal"))
     if proposal.proposer == command.officer:
@@ -281,7 +298,7 @@ def _is_sound_contract(contract: AddContract) -> bool:
         and contract.disposition in frozenset(Disposition)
         # A balance cannot be held: the operator debits it or does not.
         and not (holds and contract.source == "balance")
-        and contract.hold_s >= 0
+        and 0 <= contract.hold_s <= HOLD_S_MAX
         and contract.begins_at < contract.ends_at
     )
 
@@ -427,7 +444,7 @@ def want_switch(shelves: Shelves, command: TurnSwitch, now: int) -> bool:
 
 def turn_switch(shelves: Shelves, command: TurnSwitch, turn: Turn) -> Decided:
     """Stops something at once, or opens it again."""
-    subject = {"target": command.target, "stopped": command.stopped}
+    subject = switch_subject(command.target, stopped=command.stopped, after=command.after)
     refusal = _check_officer(shelves, command.officer, "switch", subject, command.signature)
     if refusal is not None:
         return Decided(refusal)
@@ -435,6 +452,8 @@ def turn_switch(shelves: Shelves, command: TurnSwitch, turn: Turn) -> Decided:
     if command.target != EVERYTHING and (kind not in SWITCH_KINDS or not name):
         return Decided(Refusal(Reason.proposal_is_impossible, "target"))
     switch = shelves.register.switches.get(command.target)
+    if command.after != (0 if switch is None else switch.turned_at):
+        return Decided(Refusal(Reason.switch_was_turned_since, "target"))
     if switch is None:
         shelves.register.switches.add(Switch(command.target, command.stopped, turn.at))
     else:

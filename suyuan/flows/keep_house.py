@@ -53,7 +53,7 @@ async def keep_house(
     """One round through the house."""
     # (1) What operators took back.
     for name, operator in completer.operators.items():
-        keeping.cursors[name] = await _book_reversals(completer, operator, keeping.cursors.get(name, ""))
+        keeping.cursors[name] = await _book_reversals(completer, name, operator, keeping.cursors.get(name, ""))
     # (2) Holds nobody came back for.
     now = completer.clock.now()
     expired = await limits.accounts_with_expired_holds(connection, now=now, rows_max=ACCOUNTS_PER_SWEEP_MAX)
@@ -63,14 +63,14 @@ async def keep_house(
     await once.forget_nonces(connection, before=plus(now, -once.NONCE_TTL_S))
 
 
-async def _book_reversals(completer: Completer, operator: Operator, cursor: str) -> str:
+async def _book_reversals(completer: Completer, name: str, operator: Operator, cursor: str) -> str:
     """Books what came after the cursor. Returns the cursor behind the last reversal that is settled."""
     reversals = await operator.reversals(cursor)
     if isinstance(reversals, Unknown):
         return cursor
     is_settled = True
     for reversal in reversals:
-        command = TakeBack(reversal.order_no.removesuffix(CONSUME_SUFFIX), reversal.reference)
+        command = TakeBack(reversal.order_no.removesuffix(CONSUME_SUFFIX), reversal.reference, name)
         answer = await completer.line.submit(command)
         is_settled &= not isinstance(answer, Refusal) or answer.reason in _SETTLED
         if is_settled:

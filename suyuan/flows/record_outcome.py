@@ -57,10 +57,11 @@ class RecordOutcome(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class TakeBack(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Asks the line to book that the operator took back what it had consumed."""
+    """Asks the line to book that this operator took back what it had consumed."""
 
     redemption: str
     reference: str
+    operator: str
 
 
 class Recorded(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -217,7 +218,8 @@ def take_back(shelves: Shelves, command: TakeBack, turn: Turn) -> Decided:
     So must the consumption's: the operator may have spent the card and taken it back before we heard of either.
     """
     redemption = shelves.redemptions.shelf.get(command.redemption)
-    if redemption is None:
+    # An operator speaks of its own cards alone; another one's redemption is none of its business.
+    if redemption is None or redemption.operator != command.operator:
         return Decided(Refusal(Reason.redemption_is_unknown))
     is_spending = booking.stage_of(redemption) is Stage.CONSUME
     if is_spending or redemption.state == CONSUMED:

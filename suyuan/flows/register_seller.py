@@ -129,7 +129,7 @@ def _command(desk: Desk, asking: Asking, wish: SellerWish) -> RegisterSeller:
         request_mark=asking.marks.request,
         request_digest=asking.marks.digest,
         identity_index=desk.vault.index(wish.identity_number, purpose="identity"),
-        payee_index=desk.vault.index(wish.payee, purpose="payee"),
+        payee_index=desk.vault.index(_one_spelling(wish.payee), purpose="payee"),
         sealed_name=sealed["name"],
         sealed_identity=sealed["identity_number"],
         sealed_number=sealed["number"],
@@ -207,6 +207,15 @@ def _device_key(command: RegisterSeller) -> Key:
         networks="",
         ends_at=FOR_EVER,
     )
+
+
+def _one_spelling(payee: str) -> str:
+    """One account, one limit: 6222-02 and 622202 are paid to the same person.
+
+    >>> _one_spelling("6222-02"), _one_spelling("wang.fang@example")
+    ('622202', 'WANGFANGEXAMPLE')
+    """
+    return "".join(character for character in payee if character.isalnum()).upper()
 
 
 def _registered(command: RegisterSeller, partner: str) -> SellerRegistered:

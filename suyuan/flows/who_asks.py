@@ -81,12 +81,14 @@ async def who_asks(desk: Desk, knock: Knock) -> Asking | Refusal:
         refusal = refusal or (Refusal(Reason.key_is_stopped) if known.key_is_stopped else None)
         refusal = refusal or (Refusal(Reason.partner_is_stopped) if known.partner_is_stopped else None)
     return refusal or Asking(
-        key, known.partner, ip_prefix(knock.address), signed.body, _marks(key, signed, nonce, knock)
+        key, known.partner, ip_prefix(knock.address), signed.body, _marks(desk, key, signed, nonce, knock)
     )
 
 
-def _marks(key: Key, signed: Signed, nonce: bytes, knock: Knock) -> Marks:
-    return Marks(nonce, request_mark(key.owner, knock.route, signed.idempotency_key or ""), signed.fingerprint)
+def _marks(desk: Desk, key: Key, signed: Signed, nonce: bytes, knock: Knock) -> Marks:
+    # The digest is kept for ever and the body holds a PIN or a name, so a plain hash would confirm guesses for ever.
+    digest = desk.vault.keyed_digest(signed.fingerprint, purpose="request")
+    return Marks(nonce, request_mark(key.owner, knock.route, signed.idempotency_key or ""), digest)
 
 
 class _Checked(NamedTuple):

@@ -53,6 +53,7 @@ class Vault:
         self._root_key = root_key
         self._cipher = AESGCM(self._derive("seal"))
         self._indexes: dict[str, hmac.HMAC] = {}
+        self._digest_keys: dict[str, bytes] = {}
 
     def seal(self, plain: str, *, subject: str, field: str, chance: bytes) -> Sealed:
         """Closes a value. `chance` is twelve fresh random bytes; never use them twice."""
@@ -82,6 +83,13 @@ class Vault:
         state = keyed.copy()
         state.update(value.encode())
         return BlindIndex(state.digest()[:INDEX_BYTES].hex())
+
+    def keyed_digest(self, content: bytes, *, purpose: str) -> bytes:
+        """A digest that only the holder of the key can compute, so that nobody can confirm a guess by it."""
+        return hmac.digest(self._digest_key(purpose), content, "sha256")
+
+    def _digest_key(self, purpose: str) -> bytes:
+        return self._digest_keys.setdefault(purpose, self._derive("digest/" + purpose))
 
     def _derive(self, purpose: str) -> bytes:
         return hmac.digest(self._root_key, b"suyuan vault 1 " + purpose.encode(), "sha256")

@@ -284,7 +284,10 @@ def _resolve(books: Books, turn: Turn, group: Sequence[Booked], kinds: frozenset
 async def due_redemptions(
     connection: psycopg.AsyncConnection[TupleRow], *, now: int, besides: Collection[str], rows_max: int
 ) -> list[DueRedemption]:
-    """The redemptions to ask the world about now, the longest waiting first, without those in hand already."""
+    """The redemptions to ask the world about now, the longest waiting first, without those in hand already.
+
+    What a kill switch stops waits: nothing of it is consumed or paid, and no promise is withdrawn.
+    """
     found = await connection.execute(_DUE_REDEMPTIONS, {"now": now, "besides": list(besides), "rows_max": rows_max})
     return [
         DueRedemption(Redemption(*row[3:]), attempts=row[0], sealed_serial=row[1], sealed_secret=row[2])
@@ -319,6 +322,9 @@ _DUE_REDEMPTIONS = f"""
 SELECT o.attempts, c.sealed_serial, c.sealed_secret, {_COLUMNS}
 FROM outbox o JOIN redemption r ON r.id = o.redemption JOIN card c ON c.id = r.card
 WHERE o.kind = 'settle' AND o.due_at <= %(now)s AND o.id <> ALL(%(besides)s)
+  AND NOT EXISTS (
+    SELECT FROM kill_switch k WHERE k.stopped AND k.target IN (
+      'platform', 'channel:' || r.channel, 'partner:' || r.partner, 'card_kind:' || r.operator))
 ORDER BY o.due_at LIMIT %(rows_max)s
 """
 _DUE_MESSAGES = """

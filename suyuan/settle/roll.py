@@ -65,6 +65,18 @@ def proposals(connection: Connection, *, only_open: bool, rows_max: int) -> list
     return [ListedProposal(*row) for row in rows]
 
 
+def proposal_text(connection: Connection, proposal: str) -> str | None:
+    """The change that a proposal is about, as it is signed; None for no such proposal."""
+    row = connection.execute("SELECT change FROM proposal WHERE id = %s", (proposal,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def switch_turned_at(connection: Connection, target: str) -> int:
+    """When a kill switch was last turned; 0 for never."""
+    row = connection.execute("SELECT turned_at FROM kill_switch WHERE target = %s", (target,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def sellers(connection: Connection, *, partner: str, after: str, rows_max: int) -> list[ListedSeller]:
     """The sellers of one partner, or of all where none is named, in the order of their ids."""
     rows = connection.execute(_SELLERS, {"partner": partner, "after": after, "rows_max": rows_max}).fetchall()

@@ -31,7 +31,7 @@ from suyuan.faces import officers
 from suyuan.faces.cli.serve import settings_text
 from suyuan.faces.officers import Officer
 from suyuan.faces.sdk import AsyncPlatform, Patience, Refused
-from suyuan.flows.change_terms import AddContract, AddKey, AddPartner, AnyChange
+from suyuan.flows.change_terms import AddContract, AddKey, AddPartner, AnyChange, encode_change
 from suyuan.history.frames import LineCaller
 from suyuan.outside.sandbox.client import Control, RunningSandbox
 from suyuan.outside.sandbox.facts import Card, Merchant
@@ -129,7 +129,8 @@ class House:
         )
         for number, change in enumerate(changes):
             proposal = f"prp_{number}"
-            commands += [officers.propose(ann, proposal, change), officers.approve(bob, proposal)]
+            approval = officers.approve(bob, proposal, encode_change(change))
+            commands += [officers.propose(ann, proposal, change), approval]
         for command in commands:
             answer = await line.submit(command)
             assert not isinstance(answer, Refusal), answer

@@ -30,7 +30,9 @@ from suyuan.flows.change_terms import (
     RegisterOfficer,
     TurnSwitch,
     encode_change,
+    proposal_subject,
     statement,
+    switch_subject,
 )
 from suyuan.flows.shelves import Shelves
 from suyuan.history.leader import take_lead
@@ -63,14 +65,15 @@ class Officer:
 
     def proposes(self, proposal: str, change: AnyChange | str) -> ProposeChange:
         text = change if isinstance(change, str) else encode_change(change)
-        return ProposeChange(proposal, text, self.name, self.sign("propose", text))
+        return ProposeChange(proposal, text, self.name, self.sign("propose", proposal_subject(proposal, text)))
 
-    def approves(self, proposal: str) -> ApproveChange:
-        return ApproveChange(proposal, self.name, self.sign("approve", proposal))
+    def approves(self, proposal: str, change: AnyChange) -> ApproveChange:
+        subject = proposal_subject(proposal, encode_change(change))
+        return ApproveChange(proposal, self.name, self.sign("approve", subject))
 
-    def turns(self, target: str, *, stopped: bool) -> TurnSwitch:
-        subject = {"target": target, "stopped": stopped}
-        return TurnSwitch(target, stopped, self.name, self.sign("switch", subject))
+    def turns(self, target: str, *, stopped: bool, after: int = 0) -> TurnSwitch:
+        subject = switch_subject(target, stopped=stopped, after=after)
+        return TurnSwitch(target, stopped, after, self.name, self.sign("switch", subject))
 
 
 ANNA, BO, CHEN = Officer("ofc_anna"), Officer("ofc_bo"), Officer("ofc_chen")
@@ -100,7 +103,7 @@ def play(database: str, story: Callable[[Ask], Awaitable[None]]) -> None:
 async def agree(ask: Ask, proposal: str, change: AnyChange) -> Any:
     """One proposes, the other approves."""
     proposed = await ask(ANNA.proposes(proposal, change))
-    return proposed if isinstance(proposed, Refusal) else await ask(BO.approves(proposal))
+    return proposed if isinstance(proposed, Refusal) else await ask(BO.approves(proposal, change))
 
 
 def test_a_change_is_in_force_only_after_a_second_officer(database: str) -> None:
@@ -108,11 +111,11 @@ def test_a_change_is_in_force_only_after_a_second_officer(database: str) -> None
 
     async def story(ask: Ask) -> None:
         assert await ask(ANNA.proposes("prp_1", PARTNER)) == Changed("prp_1")
-        assert await ask(ANNA.approves("prp_1")) == Refusal(Reason.proposal_needs_a_second_person, "officer")
+        assert await ask(ANNA.approves("prp_1", PARTNER)) == Refusal(Reason.proposal_needs_a_second_person, "officer")
         assert rows(database, "SELECT count(*) FROM partner") == [(0,)]
-        assert await ask(BO.approves("prp_1")) == Changed("prp_1")
+        assert await ask(BO.approves("prp_1", PARTNER)) == Changed("prp_1")
         assert rows(database, "SELECT id, state FROM partner") == [("ptn_1", "active")]
-        assert await ask(BO.approves("prp_1")) == Refusal(Reason.proposal_is_closed, "proposal")
+        assert await ask(BO.approves("prp_1", PARTNER)) == Refusal(Reason.proposal_is_closed, "proposal")
 
     play(database, story)
 
@@ -133,12 +136,13 @@ def test_an_officer_speaks_only_with_the_own_key(database: str) -> None:
 
     async def story(ask: Ask) -> None:
         assert await ask(CHEN.proposes("prp_1", PARTNER)) == Refusal(Reason.officer_is_unknown, "officer")
-        forged = ProposeChange("prp_1", encode_change(PARTNER), ANNA.name, BO.sign("propose", encode_change(PARTNER)))
+        subject = proposal_subject("prp_1", encode_change(PARTNER))
+        forged = ProposeChange("prp_1", encode_change(PARTNER), ANNA.name, BO.sign("propose", subject))
         assert await ask(forged) == Refusal(Reason.officer_signature_is_wrong, "signature")
         await ask(ANNA.proposes("prp_1", PARTNER))
-        reused = ApproveChange("prp_1", BO.name, BO.sign("propose", "prp_1"))
+        reused = ApproveChange("prp_1", BO.name, BO.sign("propose", subject))
         assert await ask(reused) == Refusal(Reason.officer_signature_is_wrong, "signature")
-        assert await ask(BO.approves("prp_9")) == Refusal(Reason.proposal_is_unknown, "proposal")
+        assert await ask(BO.approves("prp_9", PARTNER)) == Refusal(Reason.proposal_is_unknown, "proposal")
 
     play(database, story)
 
@@ -223,11 +227,46 @@ def test_a_kill_switch_takes_one_officer_and_works_at_once(database: str) -> Non
     async def story(ask: Ask) -> None:
         assert await ask(ANNA.turns("channel:bank_transfer", stopped=True)) == Changed("channel:bank_transfer")
         assert rows(database, "SELECT target, stopped FROM kill_switch") == [("channel:bank_transfer", True)]
-        assert await ask(BO.turns("channel:bank_transfer", stopped=False)) == Changed("channel:bank_transfer")
+        ((turned_at,),) = rows(database, "SELECT turned_at FROM kill_switch")
+        opened = BO.turns("channel:bank_transfer", stopped=False, after=turned_at)
+        assert await ask(opened) == Changed("channel:bank_transfer")
         assert rows(database, "SELECT target, stopped FROM kill_switch") == [("channel:bank_transfer", False)]
         for target in ("", "channel:", "weather:rain", "channel"):
             refusal = await ask(ANNA.turns(target, stopped=True))
             assert refusal == Refusal(Reason.proposal_is_impossible, "target")
+
+    play(database, story)
+
+
+def test_an_old_signature_turns_no_switch_again(database: str) -> None:
+    """Stopped, opened, stopped again: whoever kept the opening and sends it once more finds the channel closed."""
+
+    async def story(ask: Ask) -> None:
+        turned_at, kept = 0, None
+        for stopped in (True, False, True):
+            command = BO.turns("channel:bank_transfer", stopped=stopped, after=turned_at)
+            kept = kept if stopped else command
+            assert await ask(command) == Changed("channel:bank_transfer")
+            ((turned_at,),) = rows(database, "SELECT turned_at FROM kill_switch")
+        assert kept is not None
+        assert await ask(kept) == Refusal(Reason.switch_was_turned_since, "target")
+        assert rows(database, "SELECT stopped FROM kill_switch") == [(True,)]
+
+    play(database, story)
+
+
+def test_an_old_signature_proposes_and_approves_nothing_else(database: str) -> None:
+    """Anna once signed a change that was never approved. Under a new name, Bo would approve it for something else."""
+    other = AddPartner("ptn_2", "Somebody else")
+
+    async def story(ask: Ask) -> None:
+        signed = ANNA.proposes("prp_1", other)
+        renamed = ProposeChange("prp_2", signed.change, signed.officer, signed.signature)
+        assert await ask(renamed) == Refusal(Reason.officer_signature_is_wrong, "signature")
+        await ask(signed)
+        believed = BO.approves("prp_1", PARTNER)
+        assert await ask(believed) == Refusal(Reason.officer_signature_is_wrong, "signature")
+        assert rows(database, "SELECT count(*) FROM partner") == [(0,)]
 
     play(database, story)
 

@@ -73,7 +73,7 @@ def test_a_payout_that_was_taken_back_keeps_its_voucher(house: House) -> None:
     outcome(house, first, "consumed", "C-1")
     outcome(house, first, "paid", "B-1")
     given = paper(house, first)
-    tell(house, TakeBack(first, "R-1"))
+    tell(house, TakeBack(first, "R-1", "cmcc"))
     assert paper(house, first) == given
     second = sell(house, 2)
     assert second.debt_fen == 80_00

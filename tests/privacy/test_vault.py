@@ -67,6 +67,14 @@ def test_a_blind_index_is_equal_for_equal_values_only(one: str, other: str) -> N
     assert VAULT.index(one, purpose="card") != Vault(bytes(KEY_BYTES)).index(one, purpose="card")
 
 
+def test_a_keyed_digest_confirms_no_guess() -> None:
+    """Without the key file, the right value and a wrong one look alike."""
+    digest = VAULT.keyed_digest(b"pin", purpose="request")
+    assert digest == VAULT.keyed_digest(b"pin", purpose="request")
+    assert digest != Vault(bytes(KEY_BYTES)).keyed_digest(b"pin", purpose="request")
+    assert digest != VAULT.keyed_digest(b"pin", purpose="other")
+
+
 def test_a_key_file_is_made_once_and_read_by_its_owner_alone(tmp_path: Path) -> None:
     """A second make would lose everything that the first key sealed."""
     file = tmp_path / "vault.key"

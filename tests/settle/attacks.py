@@ -258,7 +258,7 @@ def reverse_during_a_payout(line: BooksLine) -> int:
     """The operator takes a card back while its payout is under way and may still come through."""
     one_after_the_other(line, Knock(1))
     take_to(line, "rdm_000001", "consumed")
-    line.submit(TakeBack("rdm_000001", "ref"))
+    line.submit(TakeBack("rdm_000001", "ref", "cmcc"))
     return ask(line, "SELECT count(*) FROM redemption WHERE state = 'reversed'")
 
 
@@ -266,7 +266,7 @@ def run_from_a_debt(line: BooksLine) -> int:
     """A seller who owes 80.00 sells another card and wants all of it."""
     one_after_the_other(line, Knock(1))
     take_to(line, "rdm_000001", "consumed", "paid")
-    line.submit(TakeBack("rdm_000001", "ref"))
+    line.submit(TakeBack("rdm_000001", "ref", "cmcc"))
     one_after_the_other(line, Knock(2))
     take_to(line, "rdm_000002", "consumed", "paid")
     return ask(line, "SELECT credits_posted FROM account WHERE key LIKE 'money/payee/%'") - 80_00

@@ -55,7 +55,7 @@ def trade(url: str) -> None:
         for number, (contract, verdicts) in enumerate(STORIES):
             redemption = line.one(Knock(number, contract=contract, face_fen=99_99).command()).redemption
             for verdict in verdicts:
-                command = {"take back": TakeBack(redemption, "ref"), "sell on": SellOn(redemption, "agt_1")}
+                command = {"take back": TakeBack(redemption, "ref", "cmcc"), "sell on": SellOn(redemption, "agt_1")}
                 line.submit(command.get(verdict) or outcome(redemption, verdict))
         line.clock.advance(DAY_S + 1)
         line.submit(ReleaseHolds(("limit/seller/slr_1/24h",)), Knock(90).command(), Knock(91, card="crd_0").command())

@@ -208,7 +208,7 @@ class BooksMachine(RuleBasedStateMachine):
     def take_back(self, at: int) -> None:
         ended = [kept for kept in self.model.kept.values() if kept.state in ("paid", "payout_refused")]
         redemption = ended[at % len(ended)].numbers.redemption if ended else self.some_knock(at).id
-        assert _said(self.line.one(TakeBack(redemption, "ref"))) == self.model.take_back(redemption)
+        assert _said(self.line.one(TakeBack(redemption, "ref", "cmcc"))) == self.model.take_back(redemption)
 
     @rule(seconds=st.sampled_from((0, 1, 3600, 6 * 3600, DAY_S - 1, DAY_S, -30)))
     def time_goes_by(self, seconds: int) -> None:

@@ -92,7 +92,7 @@ def test_a_card_that_was_taken_back_is_not_sold_again(line: BooksLine) -> None:
     line.submit(CARD.command())
     for verdict in ("consumed", "paid"):
         line.submit(outcome(CARD.id, verdict))
-    line.submit(TakeBack(CARD.id, "ref"))
+    line.submit(TakeBack(CARD.id, "ref", "cmcc"))
     assert line.one(replace(CARD, number=2).command()) == SOLD
 
 

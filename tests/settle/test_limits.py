@@ -295,7 +295,7 @@ def test_a_reversed_card_gives_nothing_back(line: BooksLine) -> None:
     answers = sell(line, 1, 2, 3, 4, 5)
     for kind in ("consumed", "paid"):
         line.submit(outcome(answers[0].redemption, kind))
-    line.submit(TakeBack(answers[0].redemption, "ref"))
+    line.submit(TakeBack(answers[0].redemption, "ref", "cmcc"))
     assert reasons(sell(line, 6)) == [Reason.step_up_is_needed]
 
 

@@ -199,9 +199,12 @@ def propose(context: typer.Context, file: Path) -> None:
 
 @app.command()
 def approve(context: typer.Context, proposal: Annotated[str, typer.Argument(help="prp_…")]) -> None:
-    """Approves another officer's proposal; the change is in force at once. Read it first: `suyuan admin proposals`."""
+    """Approves another officer's proposal; the change is in force at once. What is signed is its text, shown here."""
     office: Office = context.obj
-    office.tell({"approved": office.submit(officers.approve(office.officer, proposal))})
+    with _reading(office) as connection:
+        change = roll.proposal_text(connection, proposal) or ""
+    approved = office.submit(officers.approve(office.officer, proposal, change))
+    office.tell({"approved": approved, "change": change})
 
 
 @app.command()
@@ -342,14 +345,21 @@ _TARGET = typer.Argument(help="platform, or partner:… key:… channel:… card
 def stop(context: typer.Context, target: Annotated[str, _TARGET]) -> None:
     """Stops something at once."""
     office: Office = context.obj
-    office.tell({"stopped": office.submit(officers.switch(office.officer, target, stopped=True))})
+    office.tell({"stopped": _turn(office, target, stopped=True)})
 
 
 @switch_app.command("open")
 def open_again(context: typer.Context, target: Annotated[str, _TARGET]) -> None:
     """Opens it again."""
     office: Office = context.obj
-    office.tell({"open": office.submit(officers.switch(office.officer, target, stopped=False))})
+    office.tell({"open": _turn(office, target, stopped=False)})
+
+
+def _turn(office: Office, target: str, *, stopped: bool) -> str:
+    officer = office.officer
+    with _reading(office) as connection:
+        after = roll.switch_turned_at(connection, target)
+    return office.submit(officers.switch(officer, target, stopped=stopped, after=after))
 
 
 @seller_app.command("list")

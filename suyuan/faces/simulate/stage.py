@@ -80,7 +80,7 @@ async def register_terms(line: Commands, cast: Cast) -> None:
     for number, change in enumerate(_changes(cast)):
         proposal = f"prp_{number}"
         await _submit(line, officers.propose(first, proposal, change))
-        await _submit(line, officers.approve(second, proposal))
+        await _submit(line, officers.approve(second, proposal, terms.encode_change(change)))
 
 
 async def register_sellers(doors: Doors, cast: Cast, *, in_flight: int, on_registered: Callable[[], None]) -> None:

@@ -173,7 +173,7 @@ def test_a_line_that_is_not_there_is_said_so(folder: Path, monkeypatch: pytest.M
     """In the user's language, and without waiting for ever."""
     monkeypatch.setattr(admin, "LINE_WAIT_S", 0.1)
     where = ["--data", str(folder / "nowhere"), "--officer", str(folder / "first.key"), "--lang", "zh"]
-    ran = CliRunner().invoke(admin.app, [*where, "switch", "stop", "platform"])
+    ran = CliRunner().invoke(admin.app, [*where, "sell-on", "rdm_1", "agt_1"])
     assert ran.exit_code == 1
     assert "本机没有运行中的平台" in ran.stderr
     without_key = CliRunner().invoke(admin.app, ["--lang", "zh", "switch", "stop", "platform"])
