@@ -18,7 +18,7 @@ from suyuan.settle.redemption import Redemptions
 
 class _Written(Protocol):
     async def load(self, connection: Connection) -> bool: ...
-    async def flush(self, connection: Connection) -> None: ...
+    async def flush(self, connection: Connection, *, rows_min: int = 0) -> None: ...
     @property
     def is_clean(self) -> bool: ...
     def settle(self) -> None: ...
@@ -53,11 +53,11 @@ class Shelves:
             loaded |= await written.load(connection)
         return loaded
 
-    async def flush(self, connection: Connection) -> bool:
+    async def flush(self, connection: Connection, *, rows_min: int = 0) -> bool:
         """Writes what changed. Returns whether there was anything."""
         dirty = [written for written in self._written if not written.is_clean]
         for written in dirty:
-            await written.flush(connection)
+            await written.flush(connection, rows_min=rows_min)
         return bool(dirty)
 
     def settle(self) -> None:

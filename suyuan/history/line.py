@@ -4,6 +4,10 @@ The line takes what has queued (at most `BATCH_COMMANDS_MAX` commands, or as man
 rows that they want, applies them one after the other with pure functions, and commits all of it in one transaction.
 So there is no race to lose: splitting 500 into 5 × 100 meets the same limit five times, in order.
 
+A large batch is worked off in parts of `PART_COMMANDS_MAX`, still in order and in one transaction: while PostgreSQL
+writes what one part has much of, the next one is looked up (on a second connection, which only reads) and decided.
+What such a reader sees is what was committed before the batch; what the batch itself has changed is in memory.
+
 Invariants:
 1. Only the line appends to history. `seq` starts at 0 and has no gaps; `at` strictly increases.
 2. An answer leaves only after its commit is flushed to disk, which is checked, not assumed.
@@ -34,7 +38,9 @@ BATCH_COMMANDS_MAX = 1_000
 QUEUE_COMMANDS_MAX = 4_096
 LINGER_S = 0.002
 # Small enough that PostgreSQL soon has something to do, large enough that its statements stay few.
-PART_COMMANDS_MAX = 128
+PART_COMMANDS_MAX = 64
+# A part writes early only what is worth a statement of its own; the rest of it waits for the last part.
+EARLY_ROWS_MIN = 256
 # How many commands are decided before whoever writes gets a word in.
 DECIDED_AT_ONCE = 4
 
@@ -82,7 +88,7 @@ class WorkingSet(Protocol):
     """All the rows that appliers decide over."""
 
     async def load(self, connection: Connection) -> bool: ...
-    async def flush(self, connection: Connection) -> bool: ...
+    async def flush(self, connection: Connection, *, rows_min: int = 0) -> bool: ...
     def settle(self) -> None: ...
     def forget(self) -> None: ...
 
@@ -108,6 +114,7 @@ class _Batch:
         self.answers: list[Answer] = []
         self.unwritten: list[_Entry] = []
         self.has_begun = False
+        self.has_written = False
 
     def take(self, decided: Decided, turn: Turn) -> None:
         """Adds what one command has come to."""
@@ -229,7 +236,7 @@ class Line(Generic[W]):
             raise
 
     async def _decide_and_commit(self, commands: list[Command]) -> list[Answer]:
-        """Decides part by part; each part is written while the next one is looked up and decided. One commit."""
+        """Decides part by part; what a part has much of is written while the next one is decided. One commit."""
         batch = _Batch(self._next_seq, max(self._clock.now(), self._last_at + 1))
         writing: asyncio.Task[None] | None = None
         try:
@@ -239,15 +246,18 @@ class Line(Generic[W]):
                 await self._decide(part, batch)
                 if writing is not None:
                     await writing
-                writing = asyncio.create_task(self._write(batch))
+                is_last = start + self._part_max >= len(commands)
+                writing = asyncio.create_task(self._write(batch, rows_min=0 if is_last else EARLY_ROWS_MIN))
             assert writing is not None, "a batch has a command"
             await writing
         finally:
             # On a fault nothing may go on writing behind the back of whoever undoes it.
             if writing is not None:
                 await asyncio.gather(writing, return_exceptions=True)
-        if batch.has_begun:
+        if batch.has_written:
             await self._commit(batch)
+        else:
+            await self._connection.execute("ROLLBACK")
         self._working_set.settle()
         return batch.answers
 
@@ -269,17 +279,17 @@ class Line(Generic[W]):
             if number % DECIDED_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    async def _write(self, batch: _Batch) -> None:
-        """Writes what is decided and not written yet, inside the batch's one transaction."""
+    async def _write(self, batch: _Batch, *, rows_min: int) -> None:
+        """Writes what is decided and not written yet, where there are `rows_min` rows of it, in the one transaction."""
         connection = self._connection
-        entries, batch.unwritten = batch.unwritten, []
         if not batch.has_begun:
+            batch.has_begun = True
             await connection.execute("BEGIN")
-        batch.has_begun |= await self._working_set.flush(connection) or bool(entries)
-        if entries:
+        batch.has_written |= await self._working_set.flush(connection, rows_min=rows_min)
+        entries = batch.unwritten
+        if entries and len(entries) >= rows_min:
+            batch.unwritten, batch.has_written = [], True
             await connection.copy_records_to_table("event", records=entries, columns=("seq", "at", "kind", "body"))
-        if not batch.has_begun:
-            await connection.execute("ROLLBACK")
 
     async def _commit(self, batch: _Batch) -> None:
         connection = self._connection

@@ -125,12 +125,15 @@ class Shelf(Generic[Row]):
 
     # --- after the batch ---
 
-    async def flush(self, connection: Connection) -> None:
+    async def flush(self, connection: Connection, *, rows_min: int = 0) -> None:
         """Writes what was dropped, changed and added, in this order, inside the caller's transaction.
 
+        Fewer than `rows_min` rows wait for a later flush of the same transaction, which pays for a statement anyway.
         All of it is taken down as it is now, before the first wait: deciding goes on meanwhile, and what it changes
         from here on is written by the next flush of the same transaction.
         """
+        if len(self._added) + len(self._changed) + len(self._dropped) < rows_min:
+            return
         dropped = list(self._dropped)
         # A row that is new and changed is written once, as it is now.
         changed = [self._changing(row) for key, row in self._changed.items() if key not in self._added]
@@ -206,8 +209,10 @@ class Journal(Generic[Entry]):
         """A journal is never read."""
         return False
 
-    async def flush(self, connection: Connection) -> None:
+    async def flush(self, connection: Connection, *, rows_min: int = 0) -> None:
         """Writes the new rows, in order; those that come meanwhile wait for the next flush."""
+        if len(self._rows) < rows_min:
+            return
         rows = self._rows.copy()
         self._rows.clear()
         if rows:

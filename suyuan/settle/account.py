@@ -146,7 +146,7 @@ class PublicKeys:
         self._taken |= {str(row[0]) for row in rows}
         return True
 
-    async def flush(self, connection: Connection) -> None:
+    async def flush(self, connection: Connection, *, rows_min: int = 0) -> None:
         """Writes nothing: the keys themselves are written by their shelf."""
 
     @property

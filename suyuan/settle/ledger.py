@@ -216,10 +216,10 @@ class Books:
 
     # --- after the batch ---
 
-    async def flush(self, connection: Connection) -> None:
+    async def flush(self, connection: Connection, *, rows_min: int = 0) -> None:
         """Writes accounts, then transfers."""
-        await self.accounts.flush(connection)
-        await self.journal.flush(connection)
+        await self.accounts.flush(connection, rows_min=rows_min)
+        await self.journal.flush(connection, rows_min=rows_min)
 
     @property
     def is_clean(self) -> bool:

@@ -84,10 +84,10 @@ class Counts:
     async def load(self, connection: Connection) -> bool:
         return await self.shelf.load(connection)
 
-    async def flush(self, connection: Connection) -> bool:
+    async def flush(self, connection: Connection, *, rows_min: int = 0) -> bool:
         if self.shelf.is_clean:
             return False
-        await self.shelf.flush(connection)
+        await self.shelf.flush(connection, rows_min=rows_min)
         return True
 
     def settle(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from suyuan.base import db
 from suyuan.base.refusals import Reason
+from suyuan.history import line as line_module
 from suyuan.history.line import PART_COMMANDS_MAX
 from tests.history.small_line import (
     Add,
@@ -33,7 +34,9 @@ STORY_S = 30
 
 
 @pytest.fixture
-def url(database: str) -> str:
+def url(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every part is worth writing early here; otherwise only a long story would show what early writing does."""
+    monkeypatch.setattr(line_module, "EARLY_ROWS_MIN", 1)
     prepare(database)
     return database
 
@@ -71,6 +74,18 @@ def test_a_large_batch_is_written_in_parts_and_committed_once(url: str) -> None:
     tell(url, story)
     assert counts(url) == {f"n{name}": len(range(name, MANY, NAMES)) for name in range(NAMES)}
     assert places(url) == list(range(MANY))
+
+
+def test_a_part_that_changes_little_waits_for_the_last_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement for a few rows costs more than the waiting that it saves."""
+    monkeypatch.setattr(line_module, "EARLY_ROWS_MIN", MANY + 1)
+
+    async def story(line: Leading, counting: Counting) -> None:
+        await line.ask(*many())
+        assert (counting.statements.count("COPY event"), counting.statements.count("COPY counted")) == (1, 1)
+
+    tell(url, story)
+    assert sum(counts(url).values()) == MANY
 
 
 @pytest.mark.parametrize("broken", [Poison("n1"), Stuff("n1"), Overfill("n1")])
