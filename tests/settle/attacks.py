@@ -292,8 +292,9 @@ def approve_alone(line: BooksLine) -> int:
     added = change_terms.encode_change(change_terms.AddOfficer("ofc_1", "ed25519", public))
     line.submit(RegisterOfficer("ofc_1", "ed25519", public, sign("register", added)))
     change = change_terms.encode_change(AddPartner("ptn_9", "mine"))
-    line.submit(ProposeChange("prp_1", change, "ofc_1", sign("propose", change)))
-    line.submit(ApproveChange("prp_1", "ofc_1", sign("approve", "prp_1")))
+    subject = change_terms.proposal_subject("prp_1", change)
+    line.submit(ProposeChange("prp_1", change, "ofc_1", sign("propose", subject)))
+    line.submit(ApproveChange("prp_1", "ofc_1", sign("approve", subject)))
     return ask(line, "SELECT count(*) FROM partner WHERE id = 'ptn_9'")
 
 
