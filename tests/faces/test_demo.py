@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from suyuan.base.refusals import Language
 from suyuan.faces.cli import demo_report
 from suyuan.faces.simulate.plan import make_plan
 
+ROOT = Path(__file__).parent.parent.parent
 SMALL_S = 120
 NIGHT_S = 3 * 3600
 BENCH_FIELDS = {
@@ -80,6 +82,23 @@ def test_the_report_speaks_the_readers_language(
     shown = capsys.readouterr().out
     assert all(word in shown for word in words)
     assert "_cannot_be_asked_for" not in shown
+
+
+@pytest.mark.parametrize(("page", "language"), [("README.md", "en"), ("README.zh-CN.md", "zh")])
+def test_the_readme_shows_what_the_demo_prints(
+    small_day: dict[str, Any], capsys: pytest.CaptureFixture[str], page: str, language: Language
+) -> None:
+    """Every line of the block on the first page is a line of the real report, whatever the day's numbers are."""
+    demo_report.show(small_day, language)
+    printed = {_without_numbers(line) for line in capsys.readouterr().out.splitlines()}
+    block = (ROOT / page).read_text("utf-8").split("<!-- demo output -->")[1]
+    shown = [line for line in block.splitlines() if line.strip() and not line.startswith(("```", "$", "…"))]
+    assert len(shown) > 10, "the first page shows too little of the demo"
+    assert [line for line in shown if _without_numbers(line) not in printed] == []
+
+
+def _without_numbers(line: str) -> str:
+    return "".join(character for character in line if character.isalpha())
 
 
 def test_every_attack_and_step_has_its_words() -> None:
