@@ -17,9 +17,13 @@ FIELDS = {
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
+    return bench("--steps", "400", "--seconds", "0.3", timeout_s=120)
+
+
+def bench(*arguments: str, timeout_s: float) -> dict[str, Any]:
     ran = subprocess.run(
-        [sys.executable, "-m", "suyuan", "bench", "settle", "--json", "--steps", "400", "--seconds", "0.3"],
-        capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, "-m", "suyuan", "bench", "settle", "--json", *arguments],
+        capture_output=True, text=True, timeout=timeout_s, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
@@ -57,3 +61,11 @@ def test_cpu_stands_beside_wall_and_each_process_by_itself(report: dict[str, Any
     assert door["server_cpu_us"] == pytest.approx(door["api_cpu_us"] + door["line_cpu_us"], abs=0.2)
     assert report["server_cpu_us_per_redemption"] == door["server_cpu_us"]
     assert report["in_flight"].keys() == {"1", "16", "64", "256"}
+
+
+@pytest.mark.nightly
+def test_memory_stays_flat_over_a_million_steps() -> None:
+    """Shelves fill up in the first half; what grows after that would never stop growing."""
+    found = bench("--steps", "1000000", "--seconds", "5", timeout_s=3600)
+    assert found["steps"] == 1_000_000
+    assert found["rss_mb"] <= found["rss_mb_at"]["middle"] * 1.1
