@@ -20,7 +20,7 @@ Traceback (most recent call last):
 suyuan.base.crypto.signatures.BadSignature: the Ed25519 signature does not fit this message and key
 """
 
-from suyuan.base.crypto.hashes import equal, hmac_sha256, hmac_sm3, sha256, sm3
+from suyuan.base.crypto.hashes import hmac_sha256, hmac_sm3, sha256, sm3
 from suyuan.base.crypto.keys import PublicKey, checker, suite
 from suyuan.base.crypto.seals import Aead, BadSeal, aead
 from suyuan.base.crypto.signatures import BadSignature, Checker, Signer, Suite
@@ -37,7 +37,6 @@ __all__ = [
     "Suite",
     "aead",
     "checker",
-    "equal",
     "hmac_sha256",
     "hmac_sm3",
     "sha256",

@@ -35,8 +35,3 @@ def hmac_sm3(key: bytes, content: bytes) -> bytes:
     hashing = HMAC(key, SM3())
     hashing.update(content)
     return hashing.finalize()
-
-
-def equal(left: bytes, right: bytes) -> bool:
-    """Whether two digests are the same, in a time that does not tell where they differ."""
-    return hmac.compare_digest(left, right)
