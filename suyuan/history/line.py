@@ -4,9 +4,10 @@ The line takes what has queued (at most `BATCH_COMMANDS_MAX` commands, or as man
 rows that they want, applies them one after the other with pure functions, and commits all of it in one transaction.
 So there is no race to lose: splitting 500 into 5 × 100 meets the same limit five times, in order.
 
-A large batch is worked off in parts of `PART_COMMANDS_MAX`, still in order and in one transaction: while PostgreSQL
-writes what one part has much of, the next one is looked up (on a second connection, which only reads) and decided.
-What such a reader sees is what was committed before the batch; what the batch itself has changed is in memory.
+A large batch is worked off in parts of `PART_COMMANDS_MAX`, still in order and in one transaction: while one part is
+decided, PostgreSQL writes what the part before has much of, and looks up the next one's rows (on a second connection,
+which only reads). What such a reader sees is what was committed before the batch; what the batch itself has changed is
+in memory. A command that wants what an earlier one of its batch makes is not known to; such a batch is served singly.
 
 Invariants:
 1. Only the line appends to history. `seq` starts at 0 and has no gaps; `at` strictly increases.
@@ -22,6 +23,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import asyncpg
@@ -38,7 +40,8 @@ BATCH_COMMANDS_MAX = 1_000
 QUEUE_COMMANDS_MAX = 4_096
 LINGER_S = 0.002
 # Small enough that PostgreSQL soon has something to do, large enough that its statements stay few.
-PART_COMMANDS_MAX = 64
+FIRST_PART_COMMANDS_MAX = 32
+PART_COMMANDS_MAX = 80
 # A part writes early only what is worth a statement of its own; the rest of it waits for the last part.
 EARLY_ROWS_MIN = 256
 # How many commands are decided before whoever writes gets a word in.
@@ -150,7 +153,8 @@ class Line(Generic[W]):
         """With a connection for reading, a large batch is looked up, decided and written in parts, side by side."""
         self._connection = connection
         self._reading = reading or connection
-        self._part_max = PART_COMMANDS_MAX if reading else BATCH_COMMANDS_MAX
+        in_parts = (FIRST_PART_COMMANDS_MAX, PART_COMMANDS_MAX)
+        self._part_sizes = in_parts if reading is not None else (BATCH_COMMANDS_MAX, BATCH_COMMANDS_MAX)
         self._working_set = working_set
         self._appliers = appliers
         self._lead = lead
@@ -236,24 +240,26 @@ class Line(Generic[W]):
             raise
 
     async def _decide_and_commit(self, commands: list[Command]) -> list[Answer]:
-        """Decides part by part; what a part has much of is written while the next one is decided. One commit."""
+        """Decides part by part, while the next one is looked up and the one before written. One commit."""
         batch = _Batch(self._next_seq, max(self._clock.now(), self._last_at + 1))
+        parts = _parts(commands, *self._part_sizes)
+        loading = asyncio.create_task(self._load(parts[0], batch.now))
         writing: asyncio.Task[None] | None = None
         try:
-            for start in range(0, len(commands), self._part_max):
-                part = commands[start : start + self._part_max]
-                await self._load(part, batch.now)
+            for number, part in enumerate(parts, 1):
+                await loading
+                is_last = number == len(parts)
+                if not is_last:
+                    loading = asyncio.create_task(self._load(parts[number], batch.now))
                 await self._decide(part, batch)
                 if writing is not None:
                     await writing
-                is_last = start + self._part_max >= len(commands)
                 writing = asyncio.create_task(self._write(batch, rows_min=0 if is_last else EARLY_ROWS_MIN))
             assert writing is not None, "a batch has a command"
             await writing
         finally:
-            # On a fault nothing may go on writing behind the back of whoever undoes it.
-            if writing is not None:
-                await asyncio.gather(writing, return_exceptions=True)
+            # On a fault nothing may go on reading or writing behind the back of whoever undoes it.
+            await asyncio.gather(loading, *([writing] if writing else []), return_exceptions=True)
         if batch.has_written:
             await self._commit(batch)
         else:
@@ -317,6 +323,12 @@ class Line(Generic[W]):
         self._working_set.forget()
         for waiting in batch:
             _resolve(waiting, Refusal(Reason.answer_is_not_known_yet))
+
+
+def _parts(commands: list[Command], first_max: int, part_max: int) -> list[list[Command]]:
+    """The commands in order, part by part. The first part is short, because nothing is written while it is decided."""
+    starts = [0, *range(first_max, len(commands), part_max)]
+    return [commands[start:end] for start, end in pairwise([*starts, len(commands)])]
 
 
 def _resolve(waiting: _Waiting, answer: Answer) -> None:

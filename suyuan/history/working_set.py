@@ -89,9 +89,11 @@ class Shelf(Generic[Row]):
         wanted, self._wanted = self._wanted - self._absent, set()
         if not wanted:
             return False
-        self._absent |= wanted
-        for values in await connection.fetch(self._load_sql, list(wanted)):
+        found = await connection.fetch(self._load_sql, list(wanted))
+        # Deciding went on meanwhile: what it has added or dropped is newer than what was found.
+        for values in found:
             self._keep(self._row(*values))
+        self._absent.update(filterfalse(self._rows.__contains__, wanted))
         return True
 
     # --- deciding ---
@@ -170,8 +172,8 @@ class Shelf(Generic[Row]):
 
     def _keep(self, row: Row) -> None:
         key = getattr(row, self._key_column)
-        self._rows[key] = row
-        self._absent.discard(key)
+        if key not in self._absent:
+            self._rows.setdefault(key, row)
 
     def _make_room(self) -> None:
         """Forgets the rows that came first. Coming first is cheaper to know than being used last, and as good here."""

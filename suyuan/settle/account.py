@@ -141,8 +141,8 @@ class PublicKeys:
         if not self._wanted:
             return False
         wanted, self._wanted = self._wanted, set()
-        self._asked |= wanted
         rows = await connection.fetch("SELECT public_key FROM signing_key WHERE public_key = ANY($1)", list(wanted))
+        self._asked |= wanted
         self._taken |= {str(row[0]) for row in rows}
         return True
 

@@ -244,9 +244,10 @@ class Books:
         if not self._wanted:
             return False
         wanted, self._wanted = list(self._wanted), set()
-        self._booked.update({group: [] for group in wanted})
         firsts, counts = [first for first, _ in wanted], [count for _, count in wanted]
-        for first, count, *values in await connection.fetch(_GROUPS, firsts, counts):
+        found = await connection.fetch(_GROUPS, firsts, counts)
+        self._booked.update({group: [] for group in wanted})
+        for first, count, *values in found:
             self._booked[_whole(first), _whole(count)].append(Booked(*values))  # type: ignore[arg-type]  # The query names their types.
         return True
 

@@ -139,8 +139,9 @@ class Limits:
         if not self._wanted:
             return False
         wanted, self._wanted = self._wanted, set()
+        found = await connection.fetch(_HOLDS, list(wanted))
         self._holds.update({key: deque() for key in wanted})
-        for key, *values in await connection.fetch(_HOLDS, list(wanted)):
+        for key, *values in found:
             hold = _Hold(*values)  # type: ignore[arg-type]  # The query names their types.
             if hold.transfer not in self._given_back:
                 self._hold(str(key), hold)

@@ -61,6 +61,46 @@ def tell(database: str, story: Story, *, rows_max: int = 100) -> None:
     asyncio.run(run())
 
 
+def test_what_is_decided_during_a_look_up_is_newer_than_what_it_finds(database: str) -> None:
+    """The next part's rows are looked up while one is decided: a dropped row does not rise again, nor an old one win."""
+
+    async def story(pots: _Pots) -> None:
+        await pots.want("a")
+        for key in ("b", "c"):
+            pots.shelf.want(key)
+        looking_up = asyncio.create_task(pots.shelf.load(pots.connection))
+        await asyncio.sleep(0)
+        pots.shelf.add(Pot("b", 7, None))
+        pots.shelf.add(Pot("c", 8, None))
+        first = pots.shelf.get("a")
+        assert first is not None
+        pots.shelf.drop(first)
+        with pytest.raises(RowWasNotWanted):
+            pots.shelf.get("d")
+        await looking_up
+        assert pots.shelf.get("b") == Pot("b", 7, None)
+        assert pots.shelf.get("c") == Pot("c", 8, None)
+        assert not pots.shelf.is_absent("c")
+        assert pots.shelf.get("a") is None
+
+    tell(database, story)
+
+
+def test_a_row_that_is_on_its_way_is_not_yet_absent(database: str) -> None:
+    """Whoever reads it too early has forgotten to want it, and must not take it for one that does not exist."""
+
+    async def story(pots: _Pots) -> None:
+        pots.shelf.want("a")
+        looking_up = asyncio.create_task(pots.shelf.load(pots.connection))
+        await asyncio.sleep(0)
+        with pytest.raises(RowWasNotWanted):
+            pots.shelf.get("a")
+        await looking_up
+        assert pots.shelf.get("a") == Pot("a", 1, "bear")
+
+    tell(database, story)
+
+
 def test_a_row_that_was_not_wanted_is_not_read(database: str) -> None:
     """Neither one that exists, nor one that does not: only what was looked for is known to be absent."""
 

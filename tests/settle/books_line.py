@@ -159,7 +159,7 @@ class BooksLine:
     def decide_in_parts(self) -> None:
         """Until the next restart each command is a part of its own, looked up beside the batch's transaction."""
         self._reading = self._run(asyncpg.connect(db.for_asyncpg(self.url)))
-        self._line._reading, self._line._part_max = self._reading, 1
+        self._line._reading, self._line._part_sizes = self._reading, (1, 1)
 
     def register(self, *rows: msgspec.Struct) -> None:
         """Puts rows into the register as they are, as if officers had approved them."""
