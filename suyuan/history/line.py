@@ -259,7 +259,7 @@ class Line(Generic[W]):
             await writing
         finally:
             # On a fault nothing may go on reading or writing behind the back of whoever undoes it.
-            await asyncio.gather(loading, *([writing] if writing else []), return_exceptions=True)
+            await asyncio.gather(loading, *(() if writing is None else (writing,)), return_exceptions=True)
         if batch.has_written:
             await self._commit(batch)
         else:

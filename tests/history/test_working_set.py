@@ -62,7 +62,7 @@ def tell(database: str, story: Story, *, rows_max: int = 100) -> None:
 
 
 def test_what_is_decided_during_a_look_up_is_newer_than_what_it_finds(database: str) -> None:
-    """The next part's rows are looked up while one is decided: a dropped row does not rise again, nor an old one win."""
+    """The next part's rows are looked up while one is decided: nothing dropped rises again, no old row wins."""
 
     async def story(pots: _Pots) -> None:
         await pots.want("a")
