@@ -7,6 +7,8 @@ from suyuan.flows import (
     change_terms,
     count_strangers,
     keep_house,
+    keep_keys,
+    read_fields,
     record_outcome,
     redeem_card,
     register_seller,
@@ -26,6 +28,9 @@ APPLIERS: dict[type, Applier] = {
     tell_partner.RecordDelivery: tell_partner.APPLIER,
     sell_on.SellOn: sell_on.APPLIER,
     keep_house.ReleaseHolds: keep_house.APPLIER,
+    keep_keys.CloseEpoch: keep_keys.CLOSE_APPLIER,
+    keep_keys.RecordDestroyed: keep_keys.DESTROYED_APPLIER,
+    read_fields.RecordRead: read_fields.APPLIER,
     **change_terms.APPLIERS,
 }
 
@@ -37,6 +42,8 @@ ANSWERS: tuple[type, ...] = (
     record_outcome.Recorded,
     tell_partner.DeliveryRecorded,
     keep_house.Released,
+    keep_keys.EpochsAre,
+    read_fields.ReadRecorded,
     change_terms.Changed,
     Refusal,
 )

@@ -7,8 +7,9 @@ only by itself; after a restart every row that is older than the process may hav
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -21,7 +22,7 @@ from suyuan.app.keys import PlatformKeys, load_keys
 from suyuan.base.clock import SystemClock
 from suyuan.base.refusals import Refusal
 from suyuan.config import Settings
-from suyuan.flows.finish_payout import Completer, finish_payout
+from suyuan.flows.finish_payout import Completer, Opening, finish_payout, may_open
 from suyuan.flows.keep_house import HouseKeeping, keep_house
 from suyuan.flows.tell_partner import RecordDelivery
 from suyuan.history.frames import LineCaller
@@ -30,6 +31,8 @@ from suyuan.outside.channels import HttpChannel
 from suyuan.outside.operators import HttpOperator
 from suyuan.outside.webhooks import CHANCE_BELOW, Sender, is_endpoint, wait_s
 from suyuan.outside.webhooks import Outcome as WebhookOutcome
+from suyuan.privacy.authority import NoAuthority
+from suyuan.privacy.subject_keys import fetch_keys
 from suyuan.settle.redemption import DueMessage, DueRedemption, due_messages, due_redemptions
 
 COMPLETER_LOCK = 0x73757975_00000002
@@ -53,7 +56,7 @@ async def run_completer(settings: Settings, database_url: str) -> None:
         )
         await _be_the_only_one(connection)
         await line.connect(within_s=LINE_WAIT_S)
-        completer = await _completer(settings, keys, line, stack)
+        completer = await _completer(settings, keys, line, connection, stack)
         sender = Sender()
         stack.push_async_callback(sender.close)
         await _Rounds(settings, completer, connection, sender, keys).run()
@@ -67,7 +70,16 @@ async def _be_the_only_one(connection: psycopg.AsyncConnection[TupleRow]) -> Non
         await asyncio.sleep(LOCK_POLL_S)
 
 
-async def _completer(settings: Settings, keys: PlatformKeys, line: LineCaller, stack: AsyncExitStack) -> Completer:
+async def _completer(
+    settings: Settings,
+    keys: PlatformKeys,
+    line: LineCaller,
+    connection: psycopg.AsyncConnection[TupleRow],
+    stack: AsyncExitStack,
+) -> Completer:
+    async def fetch(query: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return await (await connection.execute(query.encode(), values)).fetchall()
+
     callers: dict[str, Caller] = {}
     for url in {*settings.operators.values(), *settings.channels.values()}:
         callers[url] = await stack.enter_async_context(
@@ -81,7 +93,9 @@ async def _completer(settings: Settings, keys: PlatformKeys, line: LineCaller, s
     return Completer(
         line=line,
         vault=keys.vault,
+        subject_keys=functools.partial(fetch_keys, fetch),
         clock=SystemClock(),
+        chance=os.urandom,
         operators={name: HttpOperator(name, callers[url]) for name, url in settings.operators.items()},
         channels={name: HttpChannel(name, callers[url]) for name, url in settings.channels.items()},
     )
@@ -137,9 +151,16 @@ class _Rounds:
             return True
         now = self._completer.clock.now()
         due = await due_redemptions(self._connection, now=now, besides=self._in_hand, rows_max=room)
-        for redemption in due:
-            self._start(redemption.redemption.id, self._finish(redemption), self._in_hand)
-        return bool(due)
+        if not due:
+            return False
+        openings = await may_open(self._completer, due)
+        if isinstance(openings, Refusal):
+            await asyncio.sleep(REFUSED_PAUSE_S)
+            return True
+        for one in due:
+            name = one.redemption.id
+            self._start(name, self._finish(one, openings.get(name)), self._in_hand)
+        return True
 
     async def _take_messages(self) -> bool:
         room = MESSAGES_IN_FLIGHT_MAX - len(self._telling)
@@ -165,10 +186,13 @@ class _Rounds:
             log.error("completion_fault", work=name, fault=type(fault).__name__)
             await asyncio.sleep(FAULT_PAUSE_S)
 
-    async def _finish(self, due: DueRedemption) -> None:
+    async def _finish(self, due: DueRedemption, opening: Opening | None) -> None:
         name = due.redemption.id
+        if opening is None:
+            raise NoAuthority("what this redemption has to show was forgotten")
         is_older = due.redemption.changed_at <= self._began_at
-        answer = await finish_payout(self._completer, due, may_have_been_sent=is_older or name in self._doubtful)
+        is_doubtful = is_older or name in self._doubtful
+        answer = await finish_payout(self._completer, due, opening, may_have_been_sent=is_doubtful)
         if isinstance(answer, Refusal):
             self._doubtful.add(name)
             # The line is busy, away or at fault; asking at once again would only make it busier.

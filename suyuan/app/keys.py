@@ -1,7 +1,9 @@
 """The keys of a platform, in the folder `keys` beside its data: mode 0600, never in the database, never logged.
 
-`vault.key` opens personal fields: who loses it loses them. `platform.key` is the Ed25519 key that signs answers,
-vouchers, webhooks and orders to providers; its public half is what partners pin.
+`vault.key` is what blind indexes and the KEK derive from; `epochs.key` is the ring of keys that wrap all data keys
+(`privacy.keyring`). Who loses either loses every personal field, and neither belongs into the database's backups.
+`platform.key` is the Ed25519 key that signs answers, vouchers, webhooks and orders to providers; its public half is
+what partners pin.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from suyuan.base import crypto
+from suyuan.base.clock import SystemClock
 from suyuan.base.crypto import PublicKey, Signer
-from suyuan.privacy.vault import KEY_BYTES, UnsafeKeyFile, Vault, make_key_file, open_vault
+from suyuan.privacy.keyring import KEY_BYTES, FileKms, FileRing, make_ring
+from suyuan.privacy.vault import Vault, derive, make_key_file, read_key_file
 
 ALGORITHM = "ed25519"
 
@@ -41,23 +45,18 @@ def make_keys(data: Path) -> None:
     for name in ("vault.key", "platform.key"):
         if not (folder / name).exists():
             make_key_file(folder / name, chance=os.urandom(KEY_BYTES))
+    if not (folder / "epochs.key").exists():
+        make_ring(folder / "epochs.key", _kms(read_key_file(folder / "vault.key")), now=SystemClock().now())
 
 
 def load_keys(data: Path) -> PlatformKeys:
     """The keys of a platform. Raises `UnsafeKeyFile` with what to do."""
     folder = data / "keys"
-    vault = open_vault(folder / "vault.key")
-    secret = read_secret(folder / "platform.key")
-    return PlatformKeys(vault, crypto.suite(ALGORITHM).signer(secret))
+    root_key = read_key_file(folder / "vault.key")
+    ring = FileRing(folder / "epochs.key", _kms(root_key))
+    secret = read_key_file(folder / "platform.key")
+    return PlatformKeys(Vault(root_key, ring), crypto.suite(ALGORITHM).signer(secret))
 
 
-def read_secret(file: Path) -> bytes:
-    """The 32 secret bytes of a key file that nobody else may read."""
-    if not file.exists():
-        raise UnsafeKeyFile(f"there is no key file {file.name}; restore it from its backup")
-    if file.stat().st_mode & 0o077:
-        raise UnsafeKeyFile(f"others may read the key file {file.name}; run chmod 600 on it")
-    secret = file.read_bytes()
-    if len(secret) != KEY_BYTES:
-        raise UnsafeKeyFile(f"the key file {file.name} is torn; restore it from its backup")
-    return secret
+def _kms(root_key: bytes) -> FileKms:
+    return FileKms(derive(root_key, "kek"))

@@ -3,7 +3,8 @@
 After the commit that made it pending, each redemption has a row in the outbox. A completer takes the rows that are
 due and, for each:
 
-1. opens what this stage has to show the world, and nothing else, under an authority of its own;
+1. records which fields this stage has to show the world, for all redemptions in hand at once (`may_open`), and then
+   opens these and nothing else;
 2. holds the dialogue of this stage (`settle.payout`), which asks before it sends again;
 3. has the line keep the verdict; an unknown one waits in the outbox and is asked again, for ever.
 
@@ -13,17 +14,20 @@ over asks for it first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from suyuan.base.clock import Clock
 from suyuan.base.money import Fen, ValueKind
 from suyuan.base.refusals import Refusal
+from suyuan.flows.read_fields import read_to_perform_contract
 from suyuan.flows.record_outcome import CONSUME_SUFFIX, PAY_SUFFIX, Recorded, outcome_of
 from suyuan.history.frames import Commands
-from suyuan.privacy import grant
+from suyuan.privacy.authority import Authority
 from suyuan.privacy.classes import Sealed
-from suyuan.privacy.vault import Vault
+from suyuan.privacy.purposes import BALANCE_NUMBER, CARD_PIN, CARD_SERIAL, CONSUME_CARD, PAY_SELLER, SELLER_PAYEE, Field
+from suyuan.privacy.subject_keys import SubjectKey, key_id
+from suyuan.privacy.vault import OpenKey, Vault
 from suyuan.settle import payout, providers
 from suyuan.settle.payout import Stage, Standing
 from suyuan.settle.providers import Channel, ConsumeOrder, Operator, PayOrder
@@ -31,7 +35,7 @@ from suyuan.settle.redemption import SELLING, DueRedemption, Redemption, stage_o
 
 # What a stage does not show the world stays sealed, so its place in the other stage's order is only held.
 SEALED = "sealed"
-SERIAL, PIN, NUMBER, PAYEE = "serial", "pin", "number", "payee"
+READER = "completer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +44,48 @@ class Completer:
 
     line: Commands
     vault: Vault
+    subject_keys: Callable[[Iterable[str]], Awaitable[dict[str, SubjectKey]]]
+    """Looks up wrapped data keys."""
     clock: Clock
+    chance: Callable[[int], bytes]
     operators: Mapping[str, Operator]
     channels: Mapping[str, Channel]
 
 
-async def finish_payout(completer: Completer, due: DueRedemption, *, may_have_been_sent: bool) -> Recorded | Refusal:
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What one redemption's stage may open: an authority whose read stands in history, and the data key."""
+
+    authority: Authority
+    key: OpenKey
+
+
+async def may_open(completer: Completer, due: Sequence[DueRedemption]) -> dict[str, Opening] | Refusal:
+    """Records the reads of all these stages, one event for each purpose. What is not in the answer stays closed."""
+    openings: dict[str, Opening] = {}
+    for purpose, fields in ((CONSUME_CARD, (CARD_SERIAL, CARD_PIN, BALANCE_NUMBER)), (PAY_SELLER, (SELLER_PAYEE,))):
+        shown = {one.redemption.id: _key_of(one) for one in due if _is_paid_now(one) == (purpose is PAY_SELLER)}
+        if not shown:
+            continue
+        subjects = {place.rpartition("/")[0] for place in shown.values()}
+        authority = await read_to_perform_contract(completer.line, purpose, subjects, fields, reader=READER)
+        if isinstance(authority, Refusal):
+            return authority
+        keys = await completer.subject_keys(shown.values())
+        openings |= {
+            redemption: Opening(authority, completer.vault.unlock(keys[place]))
+            for redemption, place in shown.items()
+            if place in keys and not keys[place].is_forgotten and keys[place].subject in authority.scope
+        }
+    return openings
+
+
+async def finish_payout(
+    completer: Completer, due: DueRedemption, opening: Opening, *, may_have_been_sent: bool
+) -> Recorded | Refusal:
     """Takes one redemption one stage further, or learns that it must wait."""
     # (1) Only this stage's secrets are opened.
-    standing = _standing(completer, due, may_have_been_sent)
+    standing = _standing(completer, due, opening, may_have_been_sent)
     # (2) The dialogue decides what to ask; this loop only carries questions and verdicts.
     record = await _hold_dialogue(completer, standing)
     # (3) The line keeps it, or says that the news is stale.
@@ -92,29 +129,41 @@ async def _ask(completer: Completer, question: payout.Question) -> payout.Verdic
 _NO_WAY = providers.Unknown("not_connected")
 
 
-def _standing(completer: Completer, due: DueRedemption, may_have_been_sent: bool) -> Standing:
+def _is_paid_now(due: DueRedemption) -> bool:
+    return stage_of(due.redemption) is Stage.PAY
+
+
+def _key_of(due: DueRedemption) -> str:
+    """Where the data key lies of what this stage shows."""
+    if _is_paid_now(due):
+        return key_id(due.redemption.seller, SELLER_PAYEE.key_class)
+    field = CARD_PIN if due.redemption.source == "card" else BALANCE_NUMBER
+    return key_id(due.redemption.id, field.key_class)
+
+
+def _standing(completer: Completer, due: DueRedemption, opening: Opening, may_have_been_sent: bool) -> Standing:
     redemption = due.redemption
     stage = stage_of(redemption)
     attempts = max(due.attempts, 1) if may_have_been_sent else due.attempts
     return Standing(
         stage=stage,
         disposition=payout.Disposition(redemption.disposition),
-        consume=_consume_order(completer, due, is_shown=stage is not Stage.PAY),
-        pay=_pay_order(completer, redemption, is_shown=stage is Stage.PAY),
+        consume=_consume_order(completer, due, None if stage is Stage.PAY else opening),
+        pay=_pay_order(completer, redemption, opening if stage is Stage.PAY else None),
         attempts=attempts,
         paid=redemption.state == SELLING,
     )
 
 
-def _consume_order(completer: Completer, due: DueRedemption, *, is_shown: bool) -> ConsumeOrder:
+def _consume_order(completer: Completer, due: DueRedemption, opening: Opening | None) -> ConsumeOrder:
     redemption = due.redemption
     is_card = redemption.source == "card"
     serial = pin = number = ""
     if is_card:
-        serial = _opened(completer, redemption, due.sealed_serial, SERIAL) if is_shown else SEALED
-        pin = _opened(completer, redemption, due.sealed_secret, PIN) if is_shown else SEALED
+        serial = _shown(completer, due.sealed_serial, CARD_SERIAL, opening)
+        pin = _shown(completer, due.sealed_secret, CARD_PIN, opening)
     else:
-        number = _opened(completer, redemption, due.sealed_serial, NUMBER) if is_shown else SEALED
+        number = _shown(completer, due.sealed_serial, BALANCE_NUMBER, opening)
     return ConsumeOrder(
         order_no=redemption.id + CONSUME_SUFFIX,
         operator=redemption.operator,
@@ -126,22 +175,19 @@ def _consume_order(completer: Completer, due: DueRedemption, *, is_shown: bool) 
     )
 
 
-def _opened(completer: Completer, redemption: Redemption, sealed: str, field: str) -> str:
-    now = completer.clock.now()
-    return completer.vault.open(Sealed(sealed), grant.to_consume_card(redemption.id, now=now), field=field, now=now)
-
-
-def _pay_order(completer: Completer, redemption: Redemption, *, is_shown: bool) -> PayOrder:
-    payee = SEALED
-    if is_shown:
-        now = completer.clock.now()
-        authority = grant.to_pay_seller(redemption.seller, now=now)
-        payee = completer.vault.open(Sealed(redemption.sealed_payee), authority, field=PAYEE, now=now)
+def _pay_order(completer: Completer, redemption: Redemption, opening: Opening | None) -> PayOrder:
     return PayOrder(
         order_no=redemption.id + PAY_SUFFIX,
         channel=redemption.channel,
         merchant_id=redemption.merchant_id,
-        payee=payee,
+        payee=_shown(completer, redemption.sealed_payee, SELLER_PAYEE, opening),
         value_kind=ValueKind(redemption.value_kind),
         amount=redemption.paid - redemption.debt_fen or redemption.paid,
     )
+
+
+def _shown(completer: Completer, sealed: str, field: Field, opening: Opening | None) -> str:
+    if opening is None:
+        return SEALED
+    now = completer.clock.now()
+    return completer.vault.open(Sealed(sealed), opening.key, field, opening.authority, now=now)

@@ -1,10 +1,11 @@
-"""What keeps the house in order while nobody looks: reversals are booked, expired holds released, nonces forgotten.
+"""What keeps the house in order while nobody looks: reversals, expired holds, the vault's epochs, old nonces.
 
 1. Each operator is asked what it took back since the last time; each reversal is booked (`TakeBack`). One whose
    payout is still under way is asked for again, so the place in the operator's list moves only past settled ones;
    those behind it are booked all the same, or one payout that hangs would hold up the debts of everybody else.
 2. Limit holds that expired are released by the line even where their seller never comes back.
-3. Nonces that are older than any fresh signature are deleted. Nobody decides on them any more, so this alone goes
+3. The vault's epoch is rolled (`roll_epoch`), so that what was forgotten cannot come back from a backup.
+4. Nonces that are older than any fresh signature are deleted. Nobody decides on them any more, so this alone goes
    around the line.
 """
 
@@ -20,6 +21,7 @@ from suyuan.base.clock import plus
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.finish_payout import Completer
 from suyuan.flows.record_outcome import CONSUME_SUFFIX, TakeBack
+from suyuan.flows.roll_epoch import roll_epoch
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import HoldsReleased
 from suyuan.history.line import Applier, Decided, Turn
@@ -59,7 +61,9 @@ async def keep_house(
     expired = await limits.accounts_with_expired_holds(connection, now=now, rows_max=ACCOUNTS_PER_SWEEP_MAX)
     if expired:
         await completer.line.submit(ReleaseHolds(tuple(expired)))
-    # (3) Nonces that can no longer be replayed.
+    # (3) The vault's keys.
+    await roll_epoch(completer.line, completer.vault, connection, now=now, chance=completer.chance)
+    # (4) Nonces that can no longer be replayed.
     await once.forget_nonces(connection, before=plus(now, -once.NONCE_TTL_S))
 
 

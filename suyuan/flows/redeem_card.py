@@ -6,7 +6,7 @@ the line: it decides, takes and remembers in one commit (`take_redemption`). Wha
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -18,7 +18,10 @@ from suyuan.flows.desk import Desk, ask_line
 from suyuan.flows.take_redemption import APPLIER, Taken, TakeRedemption
 from suyuan.flows.who_asks import Asking, Knock, who_asks
 from suyuan.privacy.classes import BlindIndex, Sealed
-from suyuan.privacy.vault import NONCE_BYTES
+from suyuan.privacy.keyring import NONCE_BYTES
+from suyuan.privacy.purposes import BALANCE_NUMBER, CARD_PIN, CARD_SERIAL
+from suyuan.privacy.subject_keys import SubjectKey
+from suyuan.privacy.vault import KEY_CHANCE_BYTES
 from suyuan.settle.account import check_contract, check_seller
 from suyuan.settle.body import Reader, form
 from suyuan.settle.providers import CardSecret
@@ -117,8 +120,8 @@ async def _may_sell(desk: Desk, asking: Asking, wish: RedemptionWish) -> bool:
 
 
 def _command(desk: Desk, asking: Asking, wish: RedemptionWish, secret_is_valid: bool | None) -> TakeRedemption:
-    # One draw for the id and both seals; on the hot path three would cost three calls into the system.
-    chance = desk.chance(CHANCE_BYTES + 2 * NONCE_BYTES)
+    # One draw for the id, the key and both seals; on the hot path four would cost four calls into the system.
+    chance = desk.chance(CHANCE_BYTES + KEY_CHANCE_BYTES + 2 * NONCE_BYTES)
     redemption = new_id("rdm", at=desk.clock.now(), chance=chance[:CHANCE_BYTES])
     source = wish.source
     closed = _close(desk, redemption, source, chance[CHANCE_BYTES:])
@@ -134,29 +137,40 @@ def _command(desk: Desk, asking: Asking, wish: RedemptionWish, secret_is_valid: 
         ip_prefix=asking.ip_prefix,
         source="card" if isinstance(source, CardSource) else "balance",
         operator=source.operator,
-        card=closed[0],
-        serial_index=closed[1],
-        sealed_serial=closed[2],
-        sealed_secret=closed[3],
+        card=closed.card,
+        serial_index=closed.serial_index,
+        sealed_serial=closed.sealed_serial,
+        sealed_secret=closed.sealed_secret,
+        subject_key=closed.subject_key,
         face_fen=source.face_fen if isinstance(source, CardSource) else source.amount_fen,
         expected_payout=wish.expected_payout,
         secret_is_valid=secret_is_valid,
     )
 
 
-_Closed: TypeAlias = tuple[BlindIndex, BlindIndex, Sealed, Sealed]
+class _Closed(NamedTuple):
+    """The source as history may keep it: its indexes, and the sealed fields with their data key."""
+
+    card: BlindIndex
+    serial_index: BlindIndex
+    sealed_serial: Sealed
+    sealed_secret: Sealed
+    subject_key: SubjectKey
 
 
 def _close(desk: Desk, redemption: str, source: Source, chance: bytes) -> _Closed:
-    """The source as history may keep it: what it is known by, its serial's index, and the two sealed fields."""
-    vault, first, second = desk.vault, chance[:NONCE_BYTES], chance[NONCE_BYTES:]
+    """Each source has a key of its own, so that a card's secret can be forgotten while its seller stays."""
+    vault, key_class = desk.vault, (CARD_PIN if isinstance(source, CardSource) else BALANCE_NUMBER).key_class
+    key = vault.new_key(redemption, key_class, now=desk.clock.now(), chance=chance[:KEY_CHANCE_BYTES])
+    first, second = chance[KEY_CHANCE_BYTES:-NONCE_BYTES], chance[-NONCE_BYTES:]
     if isinstance(source, BalanceSource):
         # Any number of redemptions may draw on one number, so each is a source of its own.
-        sealed_number = vault.seal(source.number, subject=redemption, field="number", chance=first)
-        return BlindIndex(f"balance-{redemption}"), BlindIndex(""), sealed_number, Sealed("")
-    return (
+        sealed_number = vault.seal(source.number, key, BALANCE_NUMBER, chance=first)
+        return _Closed(BlindIndex(f"balance-{redemption}"), BlindIndex(""), sealed_number, Sealed(""), key.row)
+    return _Closed(
         vault.index(f"{source.operator}|{source.pin}", purpose="card"),
         vault.index(f"{source.operator}|{source.serial}", purpose="serial"),
-        vault.seal(source.serial, subject=redemption, field="serial", chance=first),
-        vault.seal(source.pin, subject=redemption, field="pin", chance=second),
+        vault.seal(source.serial, key, CARD_SERIAL, chance=first),
+        vault.seal(source.pin, key, CARD_PIN, chance=second),
+        key.row,
     )

@@ -16,12 +16,16 @@ from suyuan.base.ids import CHANCE_BYTES, new_id
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.act_once import act_once, check_actor, want_actor, want_once
 from suyuan.flows.desk import Desk, ask_line
+from suyuan.flows.keep_keys import are_of_closed_epochs, want_epoch
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.who_asks import Asking, Knock, who_asks
 from suyuan.history.events import DeviceBound, Fact, SellerRegistered
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
-from suyuan.privacy.vault import NONCE_BYTES
+from suyuan.privacy.keyring import NONCE_BYTES
+from suyuan.privacy.purposes import SELLER_IDENTITY, SELLER_NAME, SELLER_NUMBER, SELLER_PAYEE
+from suyuan.privacy.subject_keys import SubjectKey
+from suyuan.privacy.vault import KEY_CHANCE_BYTES
 from suyuan.settle.account import ACTIVE, FOR_EVER, Key, Seller
 from suyuan.settle.body import Reader, form
 
@@ -86,6 +90,7 @@ class RegisterSeller(msgspec.Struct, frozen=True, array_like=True, tag=True):
     sealed_identity: Annotated[Sealed, Privacy.IDENTITY]
     sealed_number: Annotated[Sealed, Privacy.CONTACT]
     sealed_payee: Annotated[Sealed, Privacy.FINANCE]
+    subject_keys: tuple[SubjectKey, ...]
     device_key: str
     algorithm: str
     public_key: str
@@ -115,12 +120,17 @@ def _command(desk: Desk, asking: Asking, wish: SellerWish) -> RegisterSeller:
     now = desk.clock.now()
     seller = wish.seller or new_id("slr", at=now, chance=desk.chance(CHANCE_BYTES))
     device_key = "" if wish.key is None else new_id("key", at=now, chance=desk.chance(CHANCE_BYTES))
-    fields = {
-        "name": wish.name, "identity_number": wish.identity_number, "number": wish.number, "payee": wish.payee,
+    plain = {
+        SELLER_NAME: wish.name, SELLER_IDENTITY: wish.identity_number,
+        SELLER_NUMBER: wish.number, SELLER_PAYEE: wish.payee,
     }  # fmt: skip
+    keys = {
+        key_class: desk.vault.new_key(seller, key_class, now=now, chance=desk.chance(KEY_CHANCE_BYTES))
+        for key_class in {field.key_class for field in plain}
+    }
     sealed = {
-        field: desk.vault.seal(plain, subject=seller, field=field, chance=desk.chance(NONCE_BYTES))
-        for field, plain in fields.items()
+        field: desk.vault.seal(text, keys[field.key_class], field, chance=desk.chance(NONCE_BYTES))
+        for field, text in plain.items()
     }
     return RegisterSeller(
         seller=seller,
@@ -130,10 +140,11 @@ def _command(desk: Desk, asking: Asking, wish: SellerWish) -> RegisterSeller:
         request_digest=asking.marks.digest,
         identity_index=desk.vault.index(wish.identity_number, purpose="identity"),
         payee_index=desk.vault.index(_one_spelling(wish.payee), purpose="payee"),
-        sealed_name=sealed["name"],
-        sealed_identity=sealed["identity_number"],
-        sealed_number=sealed["number"],
-        sealed_payee=sealed["payee"],
+        sealed_name=sealed[SELLER_NAME],
+        sealed_identity=sealed[SELLER_IDENTITY],
+        sealed_number=sealed[SELLER_NUMBER],
+        sealed_payee=sealed[SELLER_PAYEE],
+        subject_keys=tuple(key.row for key in keys.values()),
         device_key=device_key,
         algorithm="" if wish.key is None else wish.key.algorithm,
         public_key="" if wish.key is None else wish.key.public_key,
@@ -146,6 +157,7 @@ def _command(desk: Desk, asking: Asking, wish: SellerWish) -> RegisterSeller:
 def want(shelves: Shelves, command: RegisterSeller, now: int) -> bool:
     """Which rows registering needs."""
     want_once(shelves, command)
+    want_epoch(shelves)
     shelves.register.sellers.want(command.seller)
     if command.device_key:
         shelves.register.keys.want(command.device_key)
@@ -155,6 +167,8 @@ def want(shelves: Shelves, command: RegisterSeller, now: int) -> bool:
 
 def apply(shelves: Shelves, command: RegisterSeller, turn: Turn) -> Decided:
     """Registers, once."""
+    if are_of_closed_epochs(shelves, *command.subject_keys):
+        return Decided(Refusal(Reason.platform_is_busy))
     return act_once(shelves, command, turn, _decide, _recalled)
 
 
@@ -170,6 +184,8 @@ def _decide(shelves: Shelves, command: RegisterSeller, turn: Turn) -> Decided:
     if command.device_key and register.public_keys.is_taken(command.public_key):
         return Decided(Refusal(Reason.device_is_not_the_sellers, "key.public_key"))
     register.sellers.add(_seller(command, actor.partner, turn.at))
+    for subject_key in command.subject_keys:
+        shelves.subject_keys.add(subject_key)
     events: tuple[Fact, ...] = (_registered(command, actor.partner),)
     if command.device_key:
         register.keys.add(_device_key(command))

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from suyuan.history.working_set import Connection
+from suyuan.history.working_set import Connection, Shelf
+from suyuan.privacy import shredding, subject_keys
+from suyuan.privacy.shredding import Shredding
+from suyuan.privacy.subject_keys import SubjectKey, VaultEpoch
 from suyuan.settle.account import Register
 from suyuan.settle.card import Cards
 from suyuan.settle.ledger import Books
@@ -34,6 +37,10 @@ class Shelves:
         self.cards = Cards()
         self.books = Books()
         self.redemptions = Redemptions()
+        # None is kept in memory: the keeper of the house wraps them again beside the line.
+        self.subject_keys = Shelf(subject_keys.TABLE, SubjectKey, rows_max=0)
+        self.vault_epoch = Shelf(subject_keys.EPOCH_TABLE, VaultEpoch, changing=("closed", "destroyed"))
+        self.shreddings = Shelf(shredding.TABLE, Shredding, changing=("shredded_at", "epoch"))
         self.limits = Limits(self.books, rules)
         self._written: tuple[_Written, ...] = (
             *self.register.shelves,
@@ -44,6 +51,9 @@ class Shelves:
             self.books,
             self.redemptions.shelf,
             self.redemptions.outbox,
+            self.subject_keys,
+            self.vault_epoch,
+            self.shreddings,
         )
 
     async def load(self, connection: Connection) -> bool:

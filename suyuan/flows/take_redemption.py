@@ -16,10 +16,12 @@ from suyuan.base.clock import plus, shanghai_day
 from suyuan.base.money import Ratio, Split, split
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.act_once import act_once, want_once
+from suyuan.flows.keep_keys import are_of_closed_epochs, want_epoch
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import RedemptionRefused, RedemptionTaken
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
+from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.settle import redemption as booking
 from suyuan.settle.account import (
     EVERYTHING,
@@ -55,6 +57,7 @@ class TakeRedemption(msgspec.Struct, frozen=True, array_like=True, tag=True):
     serial_index: BlindIndex
     sealed_serial: Annotated[Sealed, Privacy.CARD_SECRET]
     sealed_secret: Annotated[Sealed, Privacy.CARD_SECRET]
+    subject_key: SubjectKey
     face_fen: int
     expected_payout: int | None
     secret_is_valid: bool | None
@@ -90,6 +93,7 @@ def want(shelves: Shelves, command: TakeRedemption, now: int) -> bool:
     """Which rows deciding needs; limits and accounts are known once the parties are."""
     register = shelves.register
     want_once(shelves, command)
+    want_epoch(shelves)
     register.sellers.want(command.seller)
     register.contracts.want(command.contract)
     if command.agent is not None:
@@ -121,6 +125,8 @@ def _are_absent(shelves: Shelves, command: TakeRedemption) -> bool:
 
 def apply(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
     """Decides a new redemption, or repeats what was said to its request before."""
+    if are_of_closed_epochs(shelves, command.subject_key):
+        return Decided(Refusal(Reason.platform_is_busy))
     return act_once(shelves, command, turn, _decide, _recalled)
 
 
@@ -287,6 +293,7 @@ def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, redempti
         ),
     )  # fmt: skip
     shelves.cards.claim(_card(command, turn.at))
+    shelves.subject_keys.add(command.subject_key)
     redemption.debt_fen = debt_fen
     redemption.transfers = shelves.books.next_transfer - redemption.first_transfer
     shelves.redemptions.shelf.add(redemption)

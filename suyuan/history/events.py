@@ -224,6 +224,52 @@ class StrangersCounted(Fact, frozen=True, tag="strangers_counted/1"):
     times: Open[int]
 
 
+# --- personal data: who read it, and how it was forgotten ----------------------------------------
+
+
+class FieldsRead(Fact, frozen=True, tag="fields_read/1"):
+    """Sealed fields were opened, or were about to be: by whom, whose, which and why. Never what they said."""
+
+    purpose: Open[str]
+    authority: Open[str]  # The kind: contract, consent, legal_duty or warrant.
+    law: Open[str]
+    version: Open[str]
+    article: Open[str]
+    reader: Open[str]
+    subjects: Pseudonym[tuple[str, ...]]
+    fields: Open[tuple[str, ...]]
+
+
+class ShreddingIntended(Fact, frozen=True, tag="shredding_intended/1"):
+    """These subjects will be forgotten. From here nothing of theirs is opened any more, whatever happens next."""
+
+    request: Open[str]
+    subjects: Pseudonym[tuple[str, ...]]
+    reason: Open[str]
+    by: Open[str]
+
+
+class SubjectsShredded(Fact, frozen=True, tag="subjects_shredded/1"):
+    """Their data keys are gone. Copies in backups and logs die with the epoch that is named."""
+
+    request: Open[str]
+    subjects: Pseudonym[tuple[str, ...]]
+    fingerprints: Open[tuple[str, ...]]
+    epoch: Open[int]
+
+
+class EpochClosed(Fact, frozen=True, tag="epoch_closed/1"):
+    """No data key of this epoch, or of one before it, is taken from here on."""
+
+    epoch: Open[int]
+
+
+class EpochDestroyed(Fact, frozen=True, tag="epoch_destroyed/1"):
+    """The keys of this epoch, and of all before it, are gone; so is whatever they alone had wrapped."""
+
+    epoch: Open[int]
+
+
 Event = (
     OfficerRegistered
     | ChangeProposed
@@ -245,6 +291,11 @@ Event = (
     | HeldCardSold
     | HoldsReleased
     | StrangersCounted
+    | FieldsRead
+    | ShreddingIntended
+    | SubjectsShredded
+    | EpochClosed
+    | EpochDestroyed
 )
 
 _decoder = msgspec.json.Decoder(Event)

@@ -1,36 +1,38 @@
-"""What entitles someone to read a sealed field. There are four kinds, and each cites its rule.
+"""What entitles someone to read sealed fields. There are four kinds, and each cites its rule.
 
-An authority is minted only in `privacy.grant`, which only flows may import, so a search for it finds every reader.
+An authority is minted only in `privacy.grant`, which only flows may import, and only after the read that it serves
+stands in history. So a search for that module finds every reader, and a search of history every read.
 
->>> rule = Citation(law="个人信息保护法", version="2021", article="13(1)(2)")
->>> Contract(purpose="consume_card", basis=rule, scope="rdm_1", expires_at=0).covers("rdm_1", now=1)
-False
+>>> from suyuan.privacy.purposes import PAY_SELLER, SELLER_NAME, SELLER_PAYEE
+>>> authority = Contract(PAY_SELLER, scope=frozenset({"slr_1"}), expires_at=60, read_seq=7)
+>>> authority.covers("slr_1", SELLER_PAYEE, now=1), authority.covers("slr_1", SELLER_PAYEE, now=60)
+(True, False)
+>>> authority.covers("slr_2", SELLER_PAYEE, now=1), authority.covers("slr_1", SELLER_NAME, now=1)
+(False, False)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A rule of law as it is quoted everywhere: law, version, article."""
-
-    law: str
-    version: str
-    article: str
+from suyuan.privacy.purposes import Citation, Field, Purpose
 
 
 @dataclass(frozen=True, slots=True)
 class _Entitlement:
-    purpose: str
-    basis: Citation
-    scope: str  # The subject whose fields it opens.
+    purpose: Purpose
+    scope: frozenset[str]  # The subjects whose fields it opens.
     expires_at: int  # Micros.
+    read_seq: int  # The event in history that tells of this read.
 
-    def covers(self, subject: str, *, now: int) -> bool:
-        """Whether it opens this subject's fields at this instant."""
-        return self.scope == subject and now < self.expires_at
+    @property
+    def basis(self) -> Citation:
+        """The rule that it rests on."""
+        return self.purpose.basis
+
+    def covers(self, subject: str, field: Field, *, now: int) -> bool:
+        """Whether it opens this field of this subject at this instant. Anything else is denied."""
+        return subject in self.scope and self.purpose in field.purposes and now < self.expires_at
 
 
 class Warrant(_Entitlement):

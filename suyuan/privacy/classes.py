@@ -29,12 +29,14 @@ class Privacy(StrEnum):
     CONTACT = "contact"
     FINANCE = "finance"
     DEVICE = "device"
+    BIOMETRIC = "biometric"  # A face, or a photo that shows one.
     CARD_SECRET = "card_secret"  # A bearer secret: who reads it holds the money.
 
 
 SEALED_CLASSES = frozenset(
-    {Privacy.IDENTITY, Privacy.CONTACT, Privacy.FINANCE, Privacy.CARD_SECRET},
+    {Privacy.IDENTITY, Privacy.CONTACT, Privacy.FINANCE, Privacy.BIOMETRIC, Privacy.CARD_SECRET},
 )
+KEY_CLASSES = (*sorted(SEALED_CLASSES), Privacy.DEVICE)
 
 Open = Annotated[T, Privacy.OPEN]
 Pseudonym = Annotated[T, Privacy.PSEUDONYM]

@@ -1,25 +1,25 @@
 """Where authorities are minted. Only flows import this module; import-linter enforces it.
 
->>> authority = to_consume_card("rdm_1", now=0)
->>> authority.covers("rdm_1", now=1), authority.covers("rdm_2", now=1)
-(True, False)
+Each takes the place in history of the event that tells of the read, which therefore comes first.
+
+>>> authority = to_perform_contract(PAY_SELLER, ["slr_1"], read_seq=7, now=0)
+>>> authority.scope == {"slr_1"}, authority.read_seq
+(True, 7)
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from suyuan.base.clock import plus
-from suyuan.privacy.authority import Citation, Contract
+from suyuan.privacy.authority import Contract
+from suyuan.privacy.purposes import CONSUME_CARD, PAY_SELLER, Purpose
 
 READ_TTL_S = 60
-
-_TO_PERFORM_A_CONTRACT = Citation(law="个人信息保护法", version="2021", article="13(1)(2)")
-
-
-def to_consume_card(redemption: str, *, now: int) -> Contract:
-    """Lets the platform show the operator the card, or the number, that its holder asked it to redeem."""
-    return Contract("consume_card", _TO_PERFORM_A_CONTRACT, redemption, plus(now, READ_TTL_S))
+_PERFORMING = (CONSUME_CARD, PAY_SELLER)
 
 
-def to_pay_seller(seller: str, *, now: int) -> Contract:
-    """Lets the platform show the channel the account that the seller registered to be paid on."""
-    return Contract("pay_seller", _TO_PERFORM_A_CONTRACT, seller, plus(now, READ_TTL_S))
+def to_perform_contract(purpose: Purpose, subjects: Iterable[str], *, read_seq: int, now: int) -> Contract:
+    """Lets the platform do what these persons asked for. Only two purposes are that."""
+    assert purpose in _PERFORMING, "no other purpose performs what a seller asked for"
+    return Contract(purpose, frozenset(subjects), plus(now, READ_TTL_S), read_seq)

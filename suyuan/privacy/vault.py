@@ -1,20 +1,29 @@
 """The vault: seals personal fields at the door, opens them to an authority, and makes blind indexes.
 
-A sealed text is `1.<base64url of nonce ‖ ciphertext ‖ tag>` under AES-256-GCM. It is bound to its subject and field,
-so a text moved to another person's row, or to another column, does not open. A blind index is the first 128 bits of
-HMAC-SHA-256 under a key of its own per purpose: equal values have equal indexes within one purpose and nowhere else.
+    KEK (key file or KMS) → epoch key (`keyring`) → data key of one subject and key class → field or file
 
-All keys derive from one key file (32 random bytes, mode 0600), which is never in the database and never logged.
+A sealed text is `2a.` or `2s.` (AES-256-GCM or SM4-GCM, by policy) and the base64url of nonce ‖ ciphertext ‖ tag. It
+is bound to its subject and field, so a text moved to another person's row, or to another column, does not open. A
+record about several people has several sealed fields, each under the key of its own subject.
 
->>> vault = Vault(bytes(32))
->>> sealed = vault.seal("13800000000", subject="slr_1", field="number", chance=bytes(12))
->>> from suyuan.privacy.grant import to_pay_seller
->>> vault.open(sealed, to_pay_seller("slr_1", now=0), field="number", now=1)
-'13800000000'
->>> vault.open(sealed, to_pay_seller("slr_2", now=0), field="number", now=1)
+A data key is 32 random bytes (SM4 takes the first 16), kept wrapped in the table of `subject_keys`. Forgetting a person
+is forgetting that key, and then the epoch that wrapped it; the sealed texts in history stay and mean nothing.
+
+A blind index is the first 128 bits of HMAC-SHA-256 under a key of its own per purpose: equal values have equal indexes
+within one purpose and nowhere else. Index keys derive from the vault's key file, which is never in the database.
+
+>>> from suyuan.privacy.grant import to_perform_contract
+>>> from suyuan.privacy.purposes import PAY_SELLER, SELLER_PAYEE
+>>> vault = Vault(bytes(32), Ring({1: bytes(32)}))
+>>> key = vault.new_key("slr_1", SELLER_PAYEE.key_class, now=0, chance=bytes(range(KEY_CHANCE_BYTES)))
+>>> sealed = vault.seal("6222000000000001", key, SELLER_PAYEE, chance=bytes(12))
+>>> authority = to_perform_contract(PAY_SELLER, ["slr_1"], read_seq=0, now=0)
+>>> vault.open(sealed, vault.unlock(key.row), SELLER_PAYEE, authority, now=1)
+'6222000000000001'
+>>> vault.open(sealed, key, SELLER_PAYEE, to_perform_contract(PAY_SELLER, ["slr_2"], read_seq=0, now=0), now=1)
 Traceback (most recent call last):
     ...
-suyuan.privacy.vault.BrokenSeal: this sealed field belongs to another subject or field, or was altered
+suyuan.privacy.authority.NoAuthority: the authority to pay_seller does not cover this field of this subject now
 """
 
 from __future__ import annotations
@@ -23,56 +32,102 @@ import hashlib
 import hmac
 import os
 from pathlib import Path
+from typing import NamedTuple
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from suyuan.base.crypto import Aead, BadSeal, aead
 from suyuan.base.wire import b64, unb64
 from suyuan.privacy.authority import Authority, NoAuthority
-from suyuan.privacy.classes import BlindIndex, Sealed
+from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
+from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, Ring, UnsafeKeyFile, read_private
+from suyuan.privacy.purposes import Field
+from suyuan.privacy.subject_keys import SubjectKey, key_id
 
-KEY_BYTES = 32
-NONCE_BYTES = 12
 INDEX_BYTES = 16
-_VERSION = "1."
+FINGERPRINT_BYTES = 16
+# What making a data key draws: the key itself, and the nonce under which it is wrapped.
+KEY_CHANCE_BYTES = KEY_BYTES + NONCE_BYTES
+_PREFIXES = {"aes-256-gcm": "2a.", "sm4-gcm": "2s."}
+_ALGORITHMS = {prefix: algorithm for algorithm, prefix in _PREFIXES.items()}
+_PREFIX_LENGTH = 3
+_SM4_KEY_BYTES = 16
 
 
 class BrokenSeal(Exception):
     """Raised when a sealed field does not open: it was altered, moved, or sealed under another key."""
 
 
-class UnsafeKeyFile(Exception):
-    """Raised when the key file is missing, torn, or readable by others."""
+class OpenKey(NamedTuple):
+    """A data key in the clear, for as long as one request takes; nobody keeps it longer."""
+
+    row: SubjectKey
+    subject: str
+    secret: bytes
+    cipher: Aead
 
 
 class Vault:
-    """Seals, opens and indexes under the keys that derive from one root key."""
+    """Seals, opens and indexes."""
 
-    def __init__(self, root_key: bytes) -> None:
+    def __init__(self, root_key: bytes, ring: Ring, algorithm: str = "aes-256-gcm") -> None:
         assert len(root_key) == KEY_BYTES
+        self.ring = ring
         self._root_key = root_key
-        self._cipher = AESGCM(self._derive("seal"))
+        self._algorithm = algorithm
+        self._prefix = _PREFIXES[algorithm]
         self._indexes: dict[str, hmac.HMAC] = {}
         self._digest_keys: dict[str, bytes] = {}
 
-    def seal(self, plain: str, *, subject: str, field: str, chance: bytes) -> Sealed:
-        """Closes a value. `chance` is twelve fresh random bytes; never use them twice."""
-        assert len(chance) == NONCE_BYTES
-        closed = self._cipher.encrypt(chance, plain.encode(), _bound(subject, field))
-        return Sealed(_VERSION + b64(chance + closed))
+    # --- data keys ---
 
-    def open(self, sealed: Sealed, authority: Authority, *, field: str, now: int) -> str:
-        """The only way in. Raises `NoAuthority` or `BrokenSeal`, which must not be ignored."""
-        if not authority.covers(authority.scope, now=now):
-            raise NoAuthority(f"the authority to {authority.purpose} has expired; ask for a new one")
+    def new_key(self, subject: str, key_class: Privacy, *, now: int, chance: bytes) -> OpenKey:
+        """A fresh data key. `chance` is `KEY_CHANCE_BYTES` fresh random bytes; never use them twice."""
+        self.ring.look_again(now)
+        row_id, epoch = key_id(subject, key_class), self.ring.newest
+        secret, nonce = chance[:KEY_BYTES], chance[KEY_BYTES:]
+        row = SubjectKey(row_id, epoch, self.ring.wrap(epoch, secret, bound=row_id.encode(), chance=nonce), b"")
+        return OpenKey(row, subject, secret, _cipher(self._algorithm, secret))
+
+    def unlock(self, row: SubjectKey) -> OpenKey:
+        """The data key of a row. Raises `NoEpochKey` where it is forgotten, `BrokenSeal` where it is another's."""
+        secret = self._secret(row)
+        return OpenKey(row, row.subject, secret, _cipher(self._algorithm, secret))
+
+    def wrap_again(self, row: SubjectKey, *, chance: bytes) -> SubjectKey:
+        """The same data key under the newest epoch."""
+        epoch = self.ring.newest
+        wrapped = self.ring.wrap(epoch, self._secret(row), bound=row.id.encode(), chance=chance)
+        return SubjectKey(row.id, epoch, wrapped, row.fingerprint)
+
+    def fingerprint(self, row: SubjectKey) -> bytes:
+        """What a deletion certificate names a data key by; 32 random bytes cannot be guessed from it."""
+        return hashlib.sha256(b"suyuan data key " + self._secret(row)).digest()[:FINGERPRINT_BYTES]
+
+    def _secret(self, row: SubjectKey) -> bytes:
         try:
-            content = unb64(sealed.removeprefix(_VERSION))
-            nonce, closed = content[:NONCE_BYTES], content[NONCE_BYTES:]
-            return self._cipher.decrypt(nonce, closed, _bound(authority.scope, field)).decode()
-        except (InvalidTag, ValueError):
+            return self.ring.unwrap(row.epoch, row.wrapped, bound=row.id.encode())
+        except ValueError as error:
+            raise BrokenSeal(str(error)) from None
+
+    # --- fields ---
+
+    def seal(self, plain: str, key: OpenKey, field: Field, *, chance: bytes) -> Sealed:
+        """Closes a value. `chance` is twelve fresh random bytes; never use them twice."""
+        return Sealed(self._prefix + b64(chance + key.cipher.seal(chance, plain.encode(), _bound(key.subject, field))))
+
+    def open(self, sealed: Sealed, key: OpenKey, field: Field, authority: Authority, *, now: int) -> str:
+        """The only way in. Raises `NoAuthority` or `BrokenSeal`, which must not be ignored."""
+        if not authority.covers(key.subject, field, now=now):
+            raise NoAuthority(f"the authority to {authority.purpose.id} does not cover this field of this subject now")
+        try:
+            content = unb64(sealed[_PREFIX_LENGTH:])
+            cipher = key.cipher if sealed.startswith(self._prefix) else _cipher(_algorithm_of(sealed), key.secret)
+            return cipher.open(content[:NONCE_BYTES], content[NONCE_BYTES:], _bound(key.subject, field)).decode()
+        except (BadSeal, ValueError):
             # The cause is left out, because a traceback that shows it may show the ciphertext's surroundings.
             text = "this sealed field belongs to another subject or field, or was altered"
             raise BrokenSeal(text) from None
+
+    # --- indexes ---
 
     def index(self, value: str, *, purpose: str) -> BlindIndex:
         """A keyed, one-way index of a value, for equality within one purpose."""
@@ -92,25 +147,35 @@ class Vault:
         return self._digest_keys.setdefault(purpose, self._derive("digest/" + purpose))
 
     def _derive(self, purpose: str) -> bytes:
-        return hmac.digest(self._root_key, b"suyuan vault 1 " + purpose.encode(), "sha256")
+        return derive(self._root_key, purpose)
 
 
-def _bound(subject: str, field: str) -> bytes:
-    return f"{subject}\0{field}".encode()
+def derive(root_key: bytes, purpose: str) -> bytes:
+    """One of the keys that derive from a root key."""
+    return hmac.digest(root_key, b"suyuan vault 1 " + purpose.encode(), "sha256")
 
 
-def open_vault(key_file: Path) -> Vault:
-    """The vault under a key file. Raises `UnsafeKeyFile` with what to do about it."""
-    try:
-        mode = key_file.stat().st_mode
-    except FileNotFoundError:
-        raise UnsafeKeyFile(f"there is no key file {key_file.name}; restore it from its backup") from None
-    if mode & 0o077:
-        raise UnsafeKeyFile(f"others may read the key file {key_file.name}; run chmod 600 on it")
-    root_key = key_file.read_bytes()
-    if len(root_key) != KEY_BYTES:
+def _cipher(algorithm: str, secret: bytes) -> Aead:
+    return aead(algorithm, secret if algorithm == "aes-256-gcm" else secret[:_SM4_KEY_BYTES])
+
+
+def _algorithm_of(sealed: Sealed) -> str:
+    algorithm = _ALGORITHMS.get(sealed[:_PREFIX_LENGTH])
+    if algorithm is None:
+        raise ValueError("no seal begins like this")
+    return algorithm
+
+
+def _bound(subject: str, field: Field) -> bytes:
+    return f"{subject}\0{field.name}".encode()
+
+
+def read_key_file(key_file: Path) -> bytes:
+    """The 32 secret bytes of a key file. Raises `UnsafeKeyFile` with what to do about it."""
+    secret = read_private(key_file)
+    if len(secret) != KEY_BYTES:
         raise UnsafeKeyFile(f"the key file {key_file.name} is torn; restore it from its backup")
-    return Vault(root_key)
+    return secret
 
 
 def make_key_file(key_file: Path, *, chance: bytes) -> None:

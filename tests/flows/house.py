@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import hashlib
 import itertools
 import json
 import threading
@@ -32,6 +33,11 @@ from suyuan.flows.who_asks import Knock
 from suyuan.history.leader import take_lead
 from suyuan.history.line import Line
 from suyuan.history.recall import event_at
+from suyuan.privacy.classes import Sealed
+from suyuan.privacy.grant import to_perform_contract
+from suyuan.privacy.keyring import Ring
+from suyuan.privacy.purposes import Field
+from suyuan.privacy.subject_keys import SubjectKey, key_id
 from suyuan.privacy.vault import Vault
 from suyuan.settle.account import FOR_EVER, Contract, Key, Partner, Seller
 from suyuan.settle.card import load_formats
@@ -73,6 +79,7 @@ TABLES = (
     "transfer",
     "seller",
     "signing_key",
+    "subject_key",
 )
 
 T = TypeVar("T")
@@ -147,7 +154,7 @@ class House:
             line=self.line,
             lookup=Lookup(self._pool.fetch, self.clock),
             event_at=functools.partial(event_at, self._pool.fetch),
-            vault=Vault(bytes(32)),
+            vault=Vault(bytes(32), Ring({1: bytes(32)})),
             clock=self.clock,
             chance=_chance,
             formats=load_formats,
@@ -221,6 +228,14 @@ class House:
         with db.connect(self.url, autocommit=True) as connection:
             return connection.execute(query.encode(), values).fetchall()
 
+    def opened(self, sealed: str, field: Field, subject: str) -> str:
+        """A sealed field, to an authority for its subject and its first purpose."""
+        place = key_id(subject, field.key_class)
+        ((*row,),) = self.rows("SELECT id, epoch, wrapped, fingerprint FROM subject_key WHERE id = %s", place)
+        vault, now = self.desk.vault, self.clock.now()
+        authority = to_perform_contract(field.purposes[0], [subject], read_seq=0, now=now)
+        return vault.open(Sealed(sealed), vault.unlock(SubjectKey(*row)), field, authority, now=now)
+
     def counts(self) -> dict[str, int]:
         """How many rows each table has that a request might change."""
         return {table: self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
@@ -232,9 +247,7 @@ class House:
 
 def _chance(count: int) -> bytes:
     """Different every time and the same in every run."""
-    return crypto.sha256(str(next(_numbers)).encode() * 2)[:count].ljust(count, b"\x01") if count <= 32 else (
-        crypto.sha256(str(next(_numbers)).encode()) + crypto.sha256(str(next(_numbers)).encode())
-    )[:count]  # fmt: skip
+    return hashlib.shake_256(str(next(_numbers)).encode()).digest(count)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import psycopg
 
 from suyuan.base.clock import Micros
@@ -10,6 +12,7 @@ from suyuan.flows.finish_payout import Completer
 from suyuan.flows.keep_house import HouseKeeping, keep_house
 from suyuan.flows.record_outcome import RecordOutcome
 from suyuan.flows.redeem_card import Taken, redeem_card
+from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.settle.providers import Reversal, Unknown
 from tests.flows.house import House, ToldOperator, card, written
 
@@ -43,11 +46,18 @@ def hear(house: House, redemption: str, kind: str) -> None:
     house.run(submit())
 
 
+async def no_keys(places: Iterable[str]) -> dict[str, SubjectKey]:
+    """Nothing is opened in these stories."""
+    return {}
+
+
 def round_through(house: House, operator: ToldOperator, keeping: HouseKeeping) -> dict[str, str]:
     """One round; says how each redemption then stands."""
 
     async def go() -> None:
-        completer = Completer(house.line, house.desk.vault, house.clock, {"cmcc": operator}, {})
+        completer = Completer(
+            house.line, house.desk.vault, no_keys, house.clock, house.desk.chance, {"cmcc": operator}, {}
+        )
         async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
             await keep_house(completer, connection, keeping)
 

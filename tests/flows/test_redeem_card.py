@@ -11,10 +11,9 @@ from suyuan.base import db
 from suyuan.base.crypto import BadSignature
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.redeem_card import Taken, redeem_card
-from suyuan.privacy.classes import Sealed
-from suyuan.privacy.grant import to_consume_card
+from suyuan.privacy.purposes import CARD_PIN, CARD_SERIAL
 from suyuan.settle.providers import Unknown
-from tests.flows.house import NOON, SIGNERS, House, card, insert, seller, written
+from tests.flows.house import SIGNERS, House, card, insert, seller, written
 
 PATH = "/v1/redemptions"
 
@@ -49,11 +48,9 @@ def test_serial_and_pin_are_sealed_before_they_leave_the_door(house: House) -> N
     """No table holds them; the sealed fields open to an authority for this redemption, and to no other."""
     answer = taken(house, card(7))
     ((sealed_serial, sealed_pin),) = house.rows("SELECT sealed_serial, sealed_secret FROM card")
-    authority = to_consume_card(answer.redemption, now=NOON)
-    vault = house.desk.vault
-    assert vault.open(Sealed(sealed_serial), authority, field="serial", now=NOON) == f"{7:017d}"
-    assert vault.open(Sealed(sealed_pin), authority, field="pin", now=NOON) == f"{7:018d}"
-    for table in ("event", "card", "redemption", "idempotency", "outbox"):
+    assert house.opened(sealed_serial, CARD_SERIAL, answer.redemption) == f"{7:017d}"
+    assert house.opened(sealed_pin, CARD_PIN, answer.redemption) == f"{7:018d}"
+    for table in ("event", "card", "redemption", "idempotency", "outbox", "subject_key"):
         assert f"{7:017d}" not in str(house.rows(f"SELECT {table}::text FROM {table}"))
 
 

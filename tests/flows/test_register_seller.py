@@ -11,9 +11,8 @@ from suyuan.base.clock import DAY_S
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.register_seller import Registered, register_seller
-from suyuan.privacy.classes import Sealed
-from suyuan.privacy.grant import to_pay_seller
-from tests.flows.house import NOON, SIGNERS, House, card, written
+from suyuan.privacy.purposes import SELLER_PAYEE
+from tests.flows.house import SIGNERS, House, card, written
 
 PATH = "/v1/sellers"
 PERSON = {
@@ -35,8 +34,7 @@ def test_a_seller_is_registered_and_nothing_personal_is_kept_in_the_clear(house:
     """The payee account opens to an authority for this seller; every table and event holds only what is sealed."""
     assert register(house, PERSON) == Registered("slr_new", "")
     ((sealed_payee,),) = house.rows("SELECT sealed_payee FROM seller WHERE id = 'slr_new'")
-    authority = to_pay_seller("slr_new", now=NOON)
-    assert house.desk.vault.open(Sealed(sealed_payee), authority, field="payee", now=NOON) == PERSON["payee"]
+    assert house.opened(sealed_payee, SELLER_PAYEE, "slr_new") == PERSON["payee"]
     kept = "".join(str(house.rows(f"SELECT {table}::text FROM {table}")) for table in ("seller", "idempotency"))
     kept += str(house.events())
     assert [value for name, value in PERSON.items() if name != "seller" and value in kept] == []

@@ -19,7 +19,7 @@ KINDS: tuple[type[Fact], ...] = get_args(Event)
 WRITTEN = Path(__file__).with_name("events_v1.jsonl").read_bytes().splitlines()
 
 # What an event says that is none of its fields.
-PLAIN = {str, int, bool, str | None, int | None}
+PLAIN = {str, int, bool, str | None, int | None, tuple[str, ...]}
 
 
 def privacy_of(hint: Any) -> tuple[Any, Privacy | None]:

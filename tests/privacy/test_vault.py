@@ -2,105 +2,177 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suyuan.privacy import grant
-from suyuan.privacy.authority import NoAuthority
+from suyuan.privacy.authority import Contract, NoAuthority
 from suyuan.privacy.classes import Sealed
-from suyuan.privacy.vault import KEY_BYTES, NONCE_BYTES, BrokenSeal, UnsafeKeyFile, Vault, make_key_file, open_vault
+from suyuan.privacy.grant import READ_TTL_S, to_perform_contract
+from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, NoEpochKey, Ring, UnsafeKeyFile
+from suyuan.privacy.purposes import CONSUME_CARD, PAY_SELLER, SELLER_NAME, SELLER_PAYEE
+from suyuan.privacy.subject_keys import SubjectKey
+from suyuan.privacy.vault import KEY_CHANCE_BYTES, BrokenSeal, OpenKey, Vault, make_key_file, read_key_file
 
-VAULT = Vault(bytes(range(KEY_BYTES)))
+RING = Ring({1: bytes(KEY_BYTES)})
+VAULT = Vault(bytes(range(KEY_BYTES)), RING)
+ACCOUNT = "6222000000000001"
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 nonces = st.binary(min_size=NONCE_BYTES, max_size=NONCE_BYTES)
 
 
+def key_of(subject: str, vault: Vault = VAULT) -> OpenKey:
+    return vault.new_key(subject, SELLER_PAYEE.key_class, now=0, chance=subject.encode().ljust(KEY_CHANCE_BYTES, b"."))
+
+
+def may_pay(*subjects: str) -> Contract:
+    return to_perform_contract(PAY_SELLER, subjects, read_seq=0, now=0)
+
+
+def sealed_account(vault: Vault = VAULT) -> Sealed:
+    return vault.seal(ACCOUNT, key_of("slr_1", vault), SELLER_PAYEE, chance=bytes(NONCE_BYTES))
+
+
+@pytest.mark.parametrize("algorithm", ["aes-256-gcm", "sm4-gcm"])
 @given(texts, nonces)
-def test_what_was_sealed_opens_to_its_authority(plain: str, chance: bytes) -> None:
-    """Any text, for the seller it belongs to."""
-    sealed = VAULT.seal(plain, subject="slr_1", field="payee", chance=chance)
-    assert VAULT.open(sealed, grant.to_pay_seller("slr_1", now=0), field="payee", now=1) == plain
+def test_what_was_sealed_opens_to_its_authority(algorithm: str, plain: str, chance: bytes) -> None:
+    """Any text, under either cipher, by the data key that comes back from its row."""
+    vault = Vault(bytes(KEY_BYTES), RING, algorithm)
+    key = key_of("slr_1", vault)
+    sealed = vault.seal(plain, key, SELLER_PAYEE, chance=chance)
+    assert vault.open(sealed, vault.unlock(key.row), SELLER_PAYEE, may_pay("slr_1"), now=1) == plain
+
+
+def test_a_platform_that_changes_its_cipher_still_opens_what_it_had_sealed() -> None:
+    """The seal says its own algorithm, and its key decides; nothing is sealed again."""
+    before, after = Vault(bytes(KEY_BYTES), RING), Vault(bytes(KEY_BYTES), RING, "sm4-gcm")
+    assert after.open(sealed_account(before), key_of("slr_1"), SELLER_PAYEE, may_pay("slr_1"), now=1) == ACCOUNT
 
 
 @given(st.text(st.characters(min_codepoint=48, max_codepoint=57), min_size=6, max_size=20), nonces)
 def test_a_sealed_text_does_not_show_its_value(plain: str, chance: bytes) -> None:
     """Neither as it is nor in the base64 that carries it."""
-    assert plain not in VAULT.seal(plain, subject="slr_1", field="payee", chance=chance)
+    assert plain not in VAULT.seal(plain, key_of("slr_1"), SELLER_PAYEE, chance=chance)
 
 
-@pytest.mark.parametrize(("subject", "field"), [("slr_2", "payee"), ("slr_1", "name")])
-def test_a_sealed_text_that_was_moved_does_not_open(subject: str, field: str) -> None:
-    """A payee copied into another seller's row, or another column, is worthless there."""
-    sealed = VAULT.seal("6222000000000001", subject="slr_1", field="payee", chance=bytes(NONCE_BYTES))
-    with pytest.raises(BrokenSeal):
-        VAULT.open(sealed, grant.to_pay_seller(subject, now=0), field=field, now=1)
+def test_a_sealed_text_that_was_moved_does_not_open() -> None:
+    """A payee copied into another seller's row, or another column, or under a version to come, is worthless there."""
+    key = key_of("slr_1")
+    for moved_to, column in (("slr_2", SELLER_PAYEE), ("slr_1", replace(SELLER_PAYEE, column="name")),
+                             ("slr_1", replace(SELLER_PAYEE, version=2))):  # fmt: skip
+        there = key_of("slr_2") if moved_to == "slr_2" else key
+        # Even one who puts the right data key beside it gets nothing, since the seal is bound to its place.
+        for tried in (there, key._replace(subject=moved_to)):
+            if tried == key and column == SELLER_PAYEE:
+                continue
+            with pytest.raises(BrokenSeal):
+                VAULT.open(sealed_account(), tried, column, may_pay("slr_1", "slr_2"), now=1)
 
 
 @given(st.integers(0, 200), st.integers(1, 255))
 def test_an_altered_sealed_text_does_not_open(at: int, change: int) -> None:
     """One flipped bit anywhere; the error shows nothing of the value."""
-    sealed = VAULT.seal("6222000000000001", subject="slr_1", field="payee", chance=bytes(NONCE_BYTES))
+    sealed = sealed_account()
     at %= len(sealed)
     altered = Sealed(sealed[:at] + chr(ord(sealed[at]) ^ change) + sealed[at + 1 :])
     with pytest.raises(BrokenSeal) as caught:
-        VAULT.open(altered, grant.to_pay_seller("slr_1", now=0), field="payee", now=1)
+        VAULT.open(altered, key_of("slr_1"), SELLER_PAYEE, may_pay("slr_1"), now=1)
     assert "6222" not in str(caught.value)
-    assert caught.value.__cause__ is None
 
 
-def test_an_authority_that_has_expired_opens_nothing() -> None:
-    """An authority is for one act, not for keeps."""
-    sealed = VAULT.seal("x", subject="slr_1", field="payee", chance=bytes(NONCE_BYTES))
-    authority = grant.to_pay_seller("slr_1", now=0)
-    with pytest.raises(NoAuthority, match="has expired"):
-        VAULT.open(sealed, authority, field="payee", now=authority.expires_at)
+@pytest.mark.parametrize(
+    ("authority", "now"),
+    [
+        (may_pay("slr_2"), 1),
+        (may_pay(), 1),
+        (may_pay("slr_1"), READ_TTL_S * 1_000_000),
+        (to_perform_contract(CONSUME_CARD, ["slr_1"], read_seq=0, now=0), 1),
+    ],
+    ids=["another's", "nobody's", "expired", "for another purpose"],
+)
+def test_nothing_opens_without_an_authority_that_covers_it(authority: Contract, now: int) -> None:
+    """Deny by default: the subject, the purpose and the hour must all be right."""
+    with pytest.raises(NoAuthority):
+        VAULT.open(sealed_account(), key_of("slr_1"), SELLER_PAYEE, authority, now=now)
 
 
-@given(texts, texts)
-def test_a_blind_index_is_equal_for_equal_values_only(one: str, other: str) -> None:
-    """Within one purpose; across purposes nothing can be joined."""
+def test_a_purpose_opens_only_the_fields_that_need_it() -> None:
+    """Paying takes an account, not a name."""
+    sealed = VAULT.seal("张三", key_of("slr_1"), SELLER_NAME, chance=bytes(NONCE_BYTES))
+    with pytest.raises(NoAuthority):
+        VAULT.open(sealed, key_of("slr_1"), SELLER_NAME, may_pay("slr_1"), now=1)
+
+
+def test_a_subject_key_moved_to_another_subject_does_not_unlock() -> None:
+    row = key_of("slr_1").row
+    with pytest.raises(BrokenSeal):
+        VAULT.unlock(SubjectKey("slr_2/finance", row.epoch, row.wrapped, b""))
+
+
+def test_a_forgotten_key_unlocks_nothing() -> None:
+    """What stays of it is a fingerprint, which names it and does not open it."""
+    row = key_of("slr_1").row
+    forgotten = SubjectKey(row.id, row.epoch, b"", VAULT.fingerprint(row))
+    assert forgotten.is_forgotten
+    with pytest.raises(BrokenSeal):
+        VAULT.unlock(forgotten)
+
+
+def test_the_same_key_under_a_new_epoch_opens_what_the_old_one_sealed() -> None:
+    """And under the old epoch nothing opens once its key is destroyed, whoever kept the row."""
+    both = Vault(bytes(KEY_BYTES), Ring({1: bytes(KEY_BYTES), 2: bytes([1]) * KEY_BYTES}))
+    fresh = both.wrap_again(key_of("slr_1").row, chance=bytes(NONCE_BYTES))
+    later = Vault(bytes(KEY_BYTES), Ring({2: bytes([1]) * KEY_BYTES}))
+    assert fresh.epoch == 2
+    assert later.open(sealed_account(), later.unlock(fresh), SELLER_PAYEE, may_pay("slr_1"), now=1) == ACCOUNT
+    assert later.fingerprint(fresh) == VAULT.fingerprint(key_of("slr_1").row)
+    with pytest.raises(NoEpochKey, match="epoch 1"):
+        later.unlock(key_of("slr_1").row)
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_indexes_are_equal_only_for_equal_values_within_one_purpose(one: str, other: str) -> None:
+    """So rows can be matched within a purpose, and data sets of two purposes cannot be joined."""
     assert (VAULT.index(one, purpose="card") == VAULT.index(other, purpose="card")) == (one == other)
-    assert VAULT.index(one, purpose="card") != VAULT.index(one, purpose="payee")
-    assert VAULT.index(one, purpose="card") != Vault(bytes(KEY_BYTES)).index(one, purpose="card")
+    assert VAULT.index(one, purpose="card") != VAULT.index(one, purpose="identity")
+    assert VAULT.index(one, purpose="card") != Vault(bytes(KEY_BYTES), RING).index(one, purpose="card")
 
 
-def test_a_keyed_digest_confirms_no_guess() -> None:
-    """Without the key file, the right value and a wrong one look alike."""
+def test_a_digest_cannot_be_confirmed_without_the_key() -> None:
+    """A table of request digests must not let anyone try card numbers against it."""
     digest = VAULT.keyed_digest(b"pin", purpose="request")
+    assert digest != Vault(bytes(KEY_BYTES), RING).keyed_digest(b"pin", purpose="request")
     assert digest == VAULT.keyed_digest(b"pin", purpose="request")
-    assert digest != Vault(bytes(KEY_BYTES)).keyed_digest(b"pin", purpose="request")
-    assert digest != VAULT.keyed_digest(b"pin", purpose="other")
 
 
-def test_a_key_file_is_made_once_and_read_by_its_owner_alone(tmp_path: Path) -> None:
-    """A second make would lose everything that the first key sealed."""
+def test_a_key_file_is_made_once_and_private(tmp_path: Path) -> None:
     file = tmp_path / "vault.key"
     make_key_file(file, chance=bytes(KEY_BYTES))
     assert file.stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
         make_key_file(file, chance=bytes(KEY_BYTES))
-    assert open_vault(file).index("1", purpose="card") == Vault(bytes(KEY_BYTES)).index("1", purpose="card")
+    assert read_key_file(file) == bytes(KEY_BYTES)
+
+
+@pytest.mark.parametrize("content", [b"", bytes(31), bytes(33)])
+def test_a_torn_key_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Opening with half a key would seal what nobody can open again."""
+    file = tmp_path / "vault.key"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    with pytest.raises(UnsafeKeyFile, match="torn"):
+        read_key_file(file)
 
 
 def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
-    """The sentence says what to do."""
     file = tmp_path / "vault.key"
     make_key_file(file, chance=bytes(KEY_BYTES))
     file.chmod(0o640)
     with pytest.raises(UnsafeKeyFile, match="chmod 600"):
-        open_vault(file)
-
-
-@pytest.mark.parametrize("content", [b"", bytes(KEY_BYTES - 1), bytes(KEY_BYTES + 1)])
-def test_a_torn_or_missing_key_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    """Opening under a wrong key would look like an attack on every field."""
-    file = tmp_path / "vault.key"
-    with pytest.raises(UnsafeKeyFile, match="there is no key file"):
-        open_vault(file)
-    file.write_bytes(content)
-    file.chmod(0o600)
-    with pytest.raises(UnsafeKeyFile, match="torn"):
-        open_vault(file)
+        read_key_file(file)
+    file.unlink()
+    with pytest.raises(UnsafeKeyFile, match="restore"):
+        read_key_file(file)

@@ -25,7 +25,8 @@ from suyuan.flows.shelves import Shelves
 from suyuan.history.events import SwitchTurned, TierRaised
 from suyuan.history.leader import take_lead
 from suyuan.history.line import Applier, Decided, Line, Turn
-from suyuan.privacy.classes import BlindIndex, Sealed
+from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
+from suyuan.privacy.subject_keys import SubjectKey, key_id
 from suyuan.settle.account import FOR_EVER, Contract, Key, Partner, Seller, Switch
 from suyuan.settle.limits import LimitRules
 from suyuan.settle.payout import Disposition
@@ -271,8 +272,9 @@ class Knock:
             operator=self.operator,
             card=BlindIndex(card),
             serial_index=BlindIndex(f"serial of {card}"),
-            sealed_serial=Sealed("1.sealed"),
-            sealed_secret=Sealed("1.sealed"),
+            sealed_serial=Sealed("2a.sealed"),
+            sealed_secret=Sealed("2a.sealed"),
+            subject_key=SubjectKey(key_id(self.id, Privacy.CARD_SECRET), 1, bytes(60), b""),
             face_fen=self.face_fen,
             expected_payout=self.expected_payout,
             secret_is_valid=self.secret_is_valid,

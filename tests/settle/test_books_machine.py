@@ -81,6 +81,7 @@ KEYS = (
 SWITCHES = ("platform", f"key:{PARTNER_KEY}", "partner:ptn_1", "channel:bank_transfer", "card_kind:cmcc")
 VERDICTS = ("consumed", "rejected", "proven", "paid", "pay_refused", "debt", "unknown")
 TABLES = (
+    "subject_key",
     "event", "nonce", "idempotency", "account", "transfer", "card", "redemption", "outbox", "kill_switch", "partner",
     "seller", "contract", "signing_key",
 )  # fmt: skip

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import psycopg
 
 from suyuan.flows.take_redemption import TakeRedemption
-from suyuan.privacy.classes import BlindIndex
+from suyuan.privacy.classes import BlindIndex, Privacy
+from suyuan.privacy.subject_keys import SubjectKey, key_id
 from suyuan.settle.limits import LimitRules, Rule
 
 FACE_FEN = 50_00
@@ -22,8 +23,9 @@ STEPS_PER_SELLER = 20
 SELLERS_MIN = 200
 PREFIXES = 997
 ROOM_FOR_ALL_FEN = 10**12
-_SEALED_SERIAL = "1." + "s" * 60
-_SEALED_SECRET = "1." + "p" * 60
+_SEALED_SERIAL = "2a." + "s" * 60
+_SEALED_SECRET = "2a." + "p" * 60
+_WRAPPED = bytes(60)
 
 
 class Crowd(NamedTuple):
@@ -91,6 +93,7 @@ def _step(number: int, seller: int, crowd: Crowd, salt: str) -> TakeRedemption:
         serial_index=BlindIndex(text[69:112]),
         sealed_serial=_SEALED_SERIAL,  # type: ignore[arg-type]  # Made up: only its length matters here.
         sealed_secret=_SEALED_SECRET,  # type: ignore[arg-type]  # Made up: only its length matters here.
+        subject_key=SubjectKey(key_id(f"rdm_{text[:26]}", Privacy.CARD_SECRET), 1, _WRAPPED, b""),
         face_fen=FACE_FEN,
         expected_payout=None,
         secret_is_valid=None,

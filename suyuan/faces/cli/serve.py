@@ -17,7 +17,7 @@ from suyuan.app.supervisor import Supervisor
 from suyuan.base import db
 from suyuan.config import FILE, BadSettings, Settings, load_settings
 from suyuan.faces.cli.terminal import fail
-from suyuan.privacy.vault import UnsafeKeyFile
+from suyuan.privacy.keyring import UnsafeKeyFile
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
