@@ -82,6 +82,7 @@ class Reason(StrEnum):
     seller_is_unknown = "seller_is_unknown"
     seller_is_registered_already = "seller_is_registered_already"
     seller_is_suspended = "seller_is_suspended"
+    subject_has_unfinished_business = "subject_has_unfinished_business"
     device_is_not_the_sellers = "device_is_not_the_sellers"
     contract_is_unknown = "contract_is_unknown"
     contract_is_not_in_force = "contract_is_not_in_force"
@@ -241,6 +242,8 @@ TEXTS: dict[Reason, Text] = {
         "该编号的卖卡人已登记，请直接使用或另取编号。"),
     Reason.seller_is_suspended: Text(403, "The seller is suspended; the seller may appeal to the platform.",
         "卖卡人已被暂停，可向平台申诉。"),
+    Reason.subject_has_unfinished_business: Text(409, "Money of this person is still on its way or owed, so their data is kept; settle that first, then ask again.",
+        "该人仍有款项在途或未结清，相关数据须保留，请结清后再申请。"),
     Reason.device_is_not_the_sellers: Text(403, "This device is not bound to the seller; bind it with a face check first.",
         "该设备未绑定此卖卡人，请先通过人脸核验绑定。"),
     Reason.contract_is_unknown: Text(404, "The partner has no such contract; check the contract id.",

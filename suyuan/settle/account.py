@@ -173,7 +173,7 @@ class Register:
         self.proposals = Shelf("proposal", Proposal, changing=("approver",))
         self.partners = Shelf("partner", Partner, changing=("state", "webhook_url"))
         self.agents = Shelf("agent", Agent)
-        self.sellers = Shelf("seller", Seller, changing=("state", "tier", "bound_at"))
+        self.sellers = Shelf("seller", Seller, changing=Seller.__struct_fields__[2:])
         self.contracts = Shelf("contract", Contract, changing=("ends_at",))
         self.keys = Shelf("signing_key", Key, changing=("state", "ends_at"))
         self.public_keys = PublicKeys()

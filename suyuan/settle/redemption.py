@@ -29,7 +29,7 @@ import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
-from suyuan.base.money import Split
+from suyuan.base.money import Split, ValueKind
 from suyuan.history.line import Turn
 from suyuan.history.working_set import Shelf
 from suyuan.settle.ledger import Account, Booked, Books, Resolution
@@ -179,6 +179,20 @@ def debt_of(books: Books, seller: str) -> int:
     return account.debits_posted - account.credits_posted - account.credits_pending
 
 
+def seller_keys(seller: str) -> tuple[str, ...]:
+    """The accounts on which something of a seller's may be on its way or owed."""
+    return (*(f"{kind}/seller/{seller}" for kind in ValueKind), debt_key(seller))
+
+
+def has_unfinished_business(books: Books, seller: str) -> bool:
+    """Whether anything is promised to the seller, waits to be paid out, or is owed by them."""
+    accounts = [account for key in seller_keys(seller) if (account := books.accounts.get(key)) is not None]
+    return any(
+        account.debits_pending or account.credits_pending or account.debits_posted != account.credits_posted
+        for account in accounts
+    )
+
+
 def pend(books: Books, turn: Turn, parts: Parts) -> None:
     """Promises the whole way of the value, from the operator to the payee."""
     split = parts.split
@@ -309,6 +323,12 @@ async def redemption_by_id(connection: psycopg.AsyncConnection[TupleRow], redemp
     return Redemption(*row) if row is not None else None
 
 
+async def settled_of_seller(connection: psycopg.AsyncConnection[TupleRow], seller: str, partner: str) -> list[str]:
+    """The redemptions of a seller that nobody has to finish, without those whose card is still in stock."""
+    found = await connection.execute(_SETTLED, (partner, seller, [PAID, REJECTED, PAYOUT_REFUSED, REVERSED]))
+    return [row[0] for row in await found.fetchall()]
+
+
 async def redemptions_of(
     connection: psycopg.AsyncConnection[TupleRow], partner: str, *, after_seq: int, rows_max: int
 ) -> list[Redemption]:
@@ -333,5 +353,6 @@ FROM outbox o JOIN redemption r ON r.id = o.redemption JOIN partner p ON p.id = 
 WHERE o.kind = 'webhook' AND o.due_at <= %(now)s AND o.id <> ALL(%(besides)s)
 ORDER BY o.due_at LIMIT %(rows_max)s
 """
+_SETTLED = "SELECT id FROM redemption WHERE partner = %s AND seller = %s AND state = ANY(%s) ORDER BY seq"
 _BY_ID = f"SELECT {_COLUMNS} FROM redemption r WHERE r.id = %s"
 _OF_PARTNER = f"SELECT {_COLUMNS} FROM redemption r WHERE r.partner = %s AND r.seq > %s ORDER BY r.seq LIMIT %s"

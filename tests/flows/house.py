@@ -125,8 +125,9 @@ class ToldFaceCheck:
 class House:
     """The platform. Close it after use."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, vault: Vault | None = None) -> None:
         self.url = url
+        self.vault = vault or Vault(bytes(32), Ring({1: bytes(32)}))
         self.clock = SetClock(NOON)
         self.operator = ToldOperator()
         self.face_check = ToldFaceCheck()
@@ -154,7 +155,7 @@ class House:
             line=self.line,
             lookup=Lookup(self._pool.fetch, self.clock),
             event_at=functools.partial(event_at, self._pool.fetch),
-            vault=Vault(bytes(32), Ring({1: bytes(32)})),
+            vault=self.vault,
             clock=self.clock,
             chance=_chance,
             formats=load_formats,
@@ -251,9 +252,9 @@ def _chance(count: int) -> bytes:
 
 
 @contextlib.contextmanager
-def open_house(url: str) -> Iterator[House]:
+def open_house(url: str, vault: Vault | None = None) -> Iterator[House]:
     """A house for the length of a test."""
-    house = House(url)
+    house = House(url, vault)
     try:
         yield house
     finally:

@@ -1,0 +1,271 @@
+"""A person is truly forgotten: closed at once, gone for good after the roll, and the books still add up."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from suyuan.base import db
+from suyuan.base.clock import DAY_S
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.forget_subject import Forgetting, Forgotten, IntendShredding, forget_subject
+from suyuan.flows.keep_keys import CloseEpoch
+from suyuan.flows.read_fields import ReadRecorded, RecordRead
+from suyuan.flows.record_outcome import RecordOutcome
+from suyuan.flows.redeem_card import Taken, redeem_card
+from suyuan.flows.register_seller import Registered, register_seller
+from suyuan.flows.roll_epoch import GRACE_S, roll_epoch
+from suyuan.privacy.classes import Sealed
+from suyuan.privacy.grant import to_perform_contract
+from suyuan.privacy.keyring import FileKms, FileRing, NoEpochKey, make_ring
+from suyuan.privacy.purposes import SELLER_PAYEE
+from suyuan.privacy.subject_keys import SubjectKey, fetch_keys, key_id
+from suyuan.privacy.vault import BrokenSeal, Vault
+from suyuan.settle.redemption import settled_of_seller
+from tests.flows.house import NOON, House, card, open_house, written
+
+PERSON = {
+    "name": "王芳", "identity_number": "110101199001011237", "number": "13800000001", "payee": "622202-0001",
+    "seller": "slr_new",
+}  # fmt: skip
+KMS = FileKms(bytes(range(32)))
+
+
+def ring_in(folder: Path) -> FileRing:
+    return FileRing(folder / "epochs.key", KMS)
+
+
+@pytest.fixture
+def rolling(database: str, tmp_path: Path) -> Iterator[House]:
+    """A house whose epochs lie in a file, as a platform's do."""
+    make_ring(tmp_path / "epochs.key", KMS, now=NOON)
+    with open_house(database, Vault(bytes(32), ring_in(tmp_path))) as house:
+        register(house)
+        yield house
+
+
+def register(house: House, **changes: Any) -> Registered | Refusal:
+    body = written(PERSON | changes)
+    return house.run(register_seller(house.desk, house.knock("POST", "/v1/sellers", body)))
+
+
+def sell(house: House, number: int) -> str:
+    body = written(card(number) | {"seller": "slr_new"})
+    answer = house.run(redeem_card(house.desk, house.knock("POST", "/v1/redemptions", body)))
+    assert isinstance(answer, Taken), answer
+    return answer.redemption
+
+
+def hear(house: House, redemption: str, *kinds: str) -> None:
+    for kind in kinds:
+        order_no = redemption + ("-p" if kind == "paid" else "-c")
+        submit(house, RecordOutcome(redemption, order_no, kind, "X-1"))
+
+
+def submit(house: House, command: Any) -> Any:
+    async def ask() -> Any:
+        return await house.line.submit(command)
+
+    return house.run(ask())
+
+
+def forget(house: House, seller: str = "slr_new") -> Forgotten | Refusal:
+    async def go() -> Forgotten | Refusal:
+        async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
+
+            async def fetch(query: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+                return await (await connection.execute(query.encode(), values)).fetchall()
+
+            forgetting = Forgetting(
+                house.line,
+                house.vault,
+                lambda whose: settled_of_seller(connection, whose, "ptn_1"),
+                functools.partial(fetch_keys, fetch),
+            )
+            return await forget_subject(forgetting, seller, request="req_1", reason="subject asked", by="ofc_1")
+
+    return house.run(go())
+
+
+def roll(house: House, *, after_s: float) -> None:
+    """One round of the keeper, so much later."""
+
+    async def go() -> None:
+        async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
+            await roll_epoch(
+                house.line, house.vault, connection, now=house.clock.now(), chance=house.desk.chance
+            )  # fmt: skip
+
+    house.clock.advance(after_s)
+    house.run(go())
+
+
+def roll_whole(house: House) -> None:
+    roll(house, after_s=DAY_S)
+    roll(house, after_s=GRACE_S)
+
+
+def keys(house: House) -> dict[str, SubjectKey]:
+    rows = house.rows("SELECT id, epoch, wrapped, fingerprint FROM subject_key")
+    return {row[0]: SubjectKey(row[0], row[1], bytes(row[2]), bytes(row[3])) for row in rows}
+
+
+def sealed_in_history(house: House, kind: str, field: str) -> Sealed:
+    (event,) = [event for event in house.events() if event["kind"] == kind]
+    return Sealed(event[field])
+
+
+def test_a_forgotten_seller_leaves_nothing_that_opens(rolling: House) -> None:
+    """The sealed texts stay in history, and mean nothing; the row says nobody any more."""
+    redemption = sell(rolling, 1)
+    hear(rolling, redemption, "consumed", "paid")
+    assert forget(rolling) == Forgotten("slr_new", 1)
+    kept = keys(rolling)
+    assert set(kept) == {f"slr_new/{name}" for name in ("identity", "contact", "finance")} | {
+        f"{redemption}/card_secret"
+    }
+    assert all(key.is_forgotten and len(key.fingerprint) == 16 for key in kept.values())
+    assert rolling.rows("SELECT DISTINCT sealed_name || sealed_payee || identity_index FROM seller "
+                        "WHERE id = 'slr_new'") == [("",)]  # fmt: skip
+    sealed = sealed_in_history(rolling, "seller_registered/1", "sealed_payee")
+    assert sealed
+    for key in kept.values():
+        with pytest.raises(BrokenSeal):
+            rolling.vault.unlock(key)
+
+
+def test_from_the_intent_on_nothing_is_opened_even_where_the_rest_fails(rolling: House) -> None:
+    """The keeper dies right after it. Reads leave the person out, new sales are refused, and asking again finishes."""
+    submit(rolling, IntendShredding("req_1", "slr_new", "subject asked", "ofc_1"))
+    read = submit(rolling, RecordRead("pay_seller", "completer", ("slr_1", "slr_new"), (SELLER_PAYEE.name,)))
+    assert isinstance(read, ReadRecorded)
+    assert read.subjects == ("slr_1",)
+    body = written(card(1) | {"seller": "slr_new"})
+    answer = rolling.run(redeem_card(rolling.desk, rolling.knock("POST", "/v1/redemptions", body)))
+    assert isinstance(answer, Refusal)
+    assert answer.reason is Reason.seller_is_suspended
+    assert forget(rolling) == Forgotten("slr_new", 1)
+
+
+def test_nobody_is_forgotten_while_their_money_is_on_its_way(rolling: House) -> None:
+    """The payee is still needed; nothing is half done, and it works once the payout is through."""
+    redemption = sell(rolling, 1)
+    refusal = forget(rolling)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.subject_has_unfinished_business
+    assert not any(key.is_forgotten for key in keys(rolling).values())
+    hear(rolling, redemption, "consumed")
+    assert isinstance(forget(rolling), Refusal)
+    hear(rolling, redemption, "paid")
+    assert isinstance(forget(rolling), Forgotten)
+
+
+def test_a_stranger_cannot_be_forgotten_and_a_forgotten_one_stays_so(rolling: House) -> None:
+    """Asking twice says the same; the id is never given to anybody again."""
+    unknown = forget(rolling, "slr_nobody")
+    assert isinstance(unknown, Refusal)
+    assert unknown.reason is Reason.seller_is_unknown
+    first = forget(rolling)
+    told = len(rolling.events())
+    assert forget(rolling) == first
+    assert len(rolling.events()) == told
+    again = register(rolling)
+    assert isinstance(again, Refusal)
+    assert again.reason is Reason.seller_is_registered_already
+
+
+def test_a_backup_taken_before_opens_nothing_after_the_roll(rolling: House, tmp_path: Path) -> None:
+    """The thief has a dump from before, and the platform's present KEK and ring. Others' data lives on."""
+    register(rolling, seller="slr_stays", identity_number="110101199001012010", payee="622202-0002")
+    sealed = sealed_of(rolling, "slr_new")
+    backup = keys(rolling)
+    assert opened(rolling.vault, sealed, backup, "slr_new") == PERSON["payee"]
+    forget(rolling)
+    # Before the roll the thief still wins, which is why the epoch has to go.
+    assert opened(rolling.vault, sealed, backup, "slr_new") == PERSON["payee"]
+    roll_whole(rolling)
+    thief = Vault(bytes(32), ring_in(tmp_path))
+    for key in backup.values():
+        with pytest.raises(NoEpochKey):
+            thief.unlock(key)
+    assert opened(thief, sealed_of(rolling, "slr_stays"), keys(rolling), "slr_stays") == "622202-0002"
+    kinds = [event["kind"] for event in rolling.events()]
+    assert kinds[-2:] == ["epoch_closed/1", "epoch_destroyed/1"]
+
+
+def test_a_roll_that_is_interrupted_goes_on_where_it_was(rolling: House, tmp_path: Path) -> None:
+    """The keeper dies after destroying and before telling; the next round tells, once."""
+    roll(rolling, after_s=DAY_S)
+    rolling.clock.advance(GRACE_S)
+    submit(rolling, CloseEpoch(1))
+    roll(rolling, after_s=0)
+    roll(rolling, after_s=1)
+    kinds = [event["kind"] for event in rolling.events()]
+    assert (kinds.count("epoch_closed/1"), kinds.count("epoch_destroyed/1")) == (1, 1)
+    assert rolling.rows("SELECT closed, destroyed FROM vault_epoch") == [(1, 1)]
+    assert ring_in(tmp_path).oldest == 2
+
+
+def test_destroyed_before_it_was_told_is_told_at_the_next_round(rolling: House) -> None:
+    """The keeper dies between the ring's file and history."""
+    roll(rolling, after_s=DAY_S)
+    rolling.clock.advance(GRACE_S)
+    submit(rolling, CloseEpoch(1))
+    ring = rolling.vault.ring
+    assert isinstance(ring, FileRing)
+    connection_free_wrap(rolling)
+    ring.destroy(1)
+    roll(rolling, after_s=0)
+    assert rolling.rows("SELECT closed, destroyed FROM vault_epoch") == [(1, 1)]
+
+
+def test_a_worker_that_slept_through_the_roll_is_told_to_try_again(rolling: House, tmp_path: Path) -> None:
+    """What it sealed under the old epoch is not kept, since nobody could open it; its next try is sealed anew."""
+    stale = rolling.vault.ring
+    roll_whole(rolling)
+    (tmp_path / "old").mkdir()
+    make_ring(tmp_path / "old" / "epochs.key", KMS, now=NOON)
+    object.__setattr__(rolling.desk, "vault", Vault(bytes(32), ring_in(tmp_path / "old")))
+    late = register(rolling, seller="slr_late")
+    assert isinstance(late, Refusal)
+    assert late.reason is Reason.platform_is_busy
+    object.__setattr__(rolling.desk, "vault", Vault(bytes(32), stale))
+    assert register(rolling, seller="slr_late") == Registered("slr_late", "")
+
+
+def test_a_dump_of_the_whole_database_holds_no_value_and_no_key(rolling: House, tmp_path: Path) -> None:
+    """Every table, as a thief with the database would read it."""
+    sell(rolling, 7)
+    dump = "".join(
+        str(rolling.rows(f"SELECT t::text FROM {table} t"))
+        for (table,) in rolling.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    )
+    assert len(dump) > 1_000
+    planted = [PERSON[name] for name in ("name", "identity_number", "number", "payee")] + [f"{7:017d}", f"{7:018d}"]
+    assert [value for value in planted if value in dump] == []
+
+
+def connection_free_wrap(house: House) -> None:
+    """What the keeper had done before it died: every key hangs on the new epoch."""
+    with db.connect(house.url, autocommit=True) as connection:
+        for key in keys(house).values():
+            fresh = house.vault.wrap_again(key, chance=bytes(12))
+            connection.execute(
+                "UPDATE subject_key SET epoch = %s, wrapped = %s WHERE id = %s", (fresh.epoch, fresh.wrapped, key.id)
+            )
+
+
+def sealed_of(house: House, seller: str) -> Sealed:
+    ((sealed,),) = house.rows("SELECT sealed_payee FROM seller WHERE id = %s", seller)
+    return Sealed(sealed)
+
+
+def opened(vault: Vault, sealed: Sealed, known: dict[str, SubjectKey], seller: str) -> str:
+    authority = to_perform_contract(SELLER_PAYEE.purposes[0], [seller], read_seq=0, now=0)
+    key = vault.unlock(known[key_id(seller, SELLER_PAYEE.key_class)])
+    return vault.open(sealed, key, SELLER_PAYEE, authority, now=1)
