@@ -16,6 +16,11 @@ ROWS_LEFT_BY = {
         "SELECT seq, at, kind, body = '\\x7b7d' FROM event",
         (0, 1, "seller_was_registered", True),
     ),
+    "0002": (
+        "INSERT INTO subject_key VALUES ('slr_1/finance', 1, decode(repeat('00', 60), 'hex'), '')",
+        "SELECT id, epoch, length(wrapped) FROM subject_key",
+        ("slr_1/finance", 1, 60),
+    ),
 }
 
 

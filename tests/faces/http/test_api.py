@@ -192,6 +192,9 @@ def test_a_fault_inside_tells_nobody_anything(api: Served, capsys: pytest.Captur
     """A vault that breaks with the PIN in its message: the caller gets a sentence, the log the kind of the fault."""
 
     class Broken:
+        def new_key(self, *subject: object, **words: object) -> None:
+            return None
+
         def index(self, value: str, *, purpose: str) -> str:
             raise RuntimeError(f"cannot index {value}")
 
