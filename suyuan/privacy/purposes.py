@@ -10,7 +10,7 @@ signs before anybody calls that compliant.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from suyuan.privacy.classes import Privacy
 
@@ -36,18 +36,24 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A sealed column in its version: under which key class it is closed, and which purposes may open it."""
+    """A sealed column in its version: under which key class it is closed, and which purposes may open it.
+
+    `name` is what history names in a recorded read, `bound` what every seal of this field is bound to.
+    """
 
     table: str
     column: str
     version: int
     key_class: Privacy
     purposes: tuple[Purpose, ...]
+    name: str = field(init=False)
+    bound: bytes = field(init=False, repr=False)
 
-    @property
-    def name(self) -> str:
-        """What seals are bound to and what history names in a recorded read."""
-        return f"{self.table}.{self.column}/{self.version}"
+    def __post_init__(self) -> None:
+        """Made once, because every seal needs them."""
+        name = f"{self.table}.{self.column}/{self.version}"
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "bound", name.encode())
 
 
 _TO_PERFORM_A_CONTRACT = Citation(law="个人信息保护法", version="2021", article="13(1)(2)")

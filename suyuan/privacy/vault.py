@@ -2,8 +2,8 @@
 
     KEK (key file or KMS) → epoch key (`keyring`) → data key of one subject and key class → field or file
 
-A sealed text is `2a.` or `2s.` (AES-256-GCM or SM4-GCM, by policy) and the base64url of nonce ‖ ciphertext ‖ tag. It
-is bound to its subject and field, so a text moved to another person's row, or to another column, does not open. A
+A sealed text is `2a.` or `2s.` (AES-256-GCM or SM4-GCM, by policy) and the base64 of nonce ‖ ciphertext ‖ tag. It is
+bound to its subject and field, so a text moved to another person's row, or to another column, does not open. A
 record about several people has several sealed fields, each under the key of its own subject.
 
 A data key is 32 random bytes (SM4 takes the first 16), kept wrapped in the table of `subject_keys`. Forgetting a person
@@ -31,11 +31,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from binascii import a2b_base64, b2a_base64
 from pathlib import Path
 from typing import NamedTuple
 
 from suyuan.base.crypto import Aead, BadSeal, aead
-from suyuan.base.wire import b64, unb64
 from suyuan.privacy.authority import Authority, NoAuthority
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
 from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, Ring, UnsafeKeyFile, read_private
@@ -63,6 +63,7 @@ class OpenKey(NamedTuple):
     subject: str
     secret: bytes
     cipher: Aead
+    bound: bytes  # What every seal under this key is bound to, beside its field.
 
 
 class Vault:
@@ -85,12 +86,12 @@ class Vault:
         row_id, epoch = key_id(subject, key_class), self.ring.newest
         secret, nonce = chance[:KEY_BYTES], chance[KEY_BYTES:]
         row = SubjectKey(row_id, epoch, self.ring.wrap(epoch, secret, bound=row_id.encode(), chance=nonce), b"")
-        return OpenKey(row, subject, secret, _cipher(self._algorithm, secret))
+        return _open_key(row, subject, secret, self._algorithm)
 
     def unlock(self, row: SubjectKey) -> OpenKey:
         """The data key of a row. Raises `NoEpochKey` where it is forgotten, `BrokenSeal` where it is another's."""
         secret = self._secret(row)
-        return OpenKey(row, row.subject, secret, _cipher(self._algorithm, secret))
+        return _open_key(row, row.subject, secret, self._algorithm)
 
     def wrap_again(self, row: SubjectKey, *, chance: bytes) -> SubjectKey:
         """The same data key under the newest epoch."""
@@ -112,16 +113,20 @@ class Vault:
 
     def seal(self, plain: str, key: OpenKey, field: Field, *, chance: bytes) -> Sealed:
         """Closes a value. `chance` is twelve fresh random bytes; never use them twice."""
-        return Sealed(self._prefix + b64(chance + key.cipher.seal(chance, plain.encode(), _bound(key.subject, field))))
+        closed = key.cipher.seal(chance, plain.encode(), key.bound + field.bound)
+        # Plain base64, because it is a third of the cost of its URL-safe form, and no sealed text stands in a URL.
+        # `Sealed(…)` would be a call, a tenth of the seal's cost.
+        return self._prefix + b2a_base64(chance + closed, newline=False).decode()  # type: ignore[return-value]  # As said.
 
     def open(self, sealed: Sealed, key: OpenKey, field: Field, authority: Authority, *, now: int) -> str:
         """The only way in. Raises `NoAuthority` or `BrokenSeal`, which must not be ignored."""
         if not authority.covers(key.subject, field, now=now):
             raise NoAuthority(f"the authority to {authority.purpose.id} does not cover this field of this subject now")
         try:
-            content = unb64(sealed[_PREFIX_LENGTH:])
-            cipher = key.cipher if sealed.startswith(self._prefix) else _cipher(_algorithm_of(sealed), key.secret)
-            return cipher.open(content[:NONCE_BYTES], content[NONCE_BYTES:], _bound(key.subject, field)).decode()
+            content = a2b_base64(sealed[_PREFIX_LENGTH:], strict_mode=True)
+            prefix = sealed[:_PREFIX_LENGTH]
+            cipher = key.cipher if prefix == self._prefix else _cipher(_algorithm_of(prefix), key.secret)
+            return cipher.open(content[:NONCE_BYTES], content[NONCE_BYTES:], key.bound + field.bound).decode()
         except (BadSeal, ValueError):
             # The cause is left out, because a traceback that shows it may show the ciphertext's surroundings.
             text = "this sealed field belongs to another subject or field, or was altered"
@@ -155,19 +160,19 @@ def derive(root_key: bytes, purpose: str) -> bytes:
     return hmac.digest(root_key, b"suyuan vault 1 " + purpose.encode(), "sha256")
 
 
+def _open_key(row: SubjectKey, subject: str, secret: bytes, algorithm: str) -> OpenKey:
+    return OpenKey(row, subject, secret, _cipher(algorithm, secret), subject.encode() + b"\0")
+
+
 def _cipher(algorithm: str, secret: bytes) -> Aead:
     return aead(algorithm, secret if algorithm == "aes-256-gcm" else secret[:_SM4_KEY_BYTES])
 
 
-def _algorithm_of(sealed: Sealed) -> str:
-    algorithm = _ALGORITHMS.get(sealed[:_PREFIX_LENGTH])
+def _algorithm_of(prefix: str) -> str:
+    algorithm = _ALGORITHMS.get(prefix)
     if algorithm is None:
         raise ValueError("no seal begins like this")
     return algorithm
-
-
-def _bound(subject: str, field: Field) -> bytes:
-    return f"{subject}\0{field.name}".encode()
 
 
 def read_key_file(key_file: Path) -> bytes:

@@ -65,7 +65,7 @@ def test_a_sealed_text_that_was_moved_does_not_open() -> None:
                              ("slr_1", replace(SELLER_PAYEE, version=2))):  # fmt: skip
         there = key_of("slr_2") if moved_to == "slr_2" else key
         # Even one who puts the right data key beside it gets nothing, since the seal is bound to its place.
-        for tried in (there, key._replace(subject=moved_to)):
+        for tried in (there, key._replace(subject=moved_to, bound=moved_to.encode() + b"\0")):
             if tried == key and column == SELLER_PAYEE:
                 continue
             with pytest.raises(BrokenSeal):

@@ -55,17 +55,23 @@ def aead(name: str, key: bytes) -> Aead:
 
 
 class _Aes256Gcm:
+    __slots__ = ("_decrypt", "_encrypt")
+
     def __init__(self, key: bytes) -> None:
-        self._key = AESGCM(key)
+        cipher = AESGCM(key)
+        self._encrypt, self._decrypt = cipher.encrypt, cipher.decrypt
 
     def seal(self, nonce: bytes, plain: bytes, bound: bytes) -> bytes:
-        _demand_nonce(nonce)
-        return self._key.encrypt(nonce, plain, bound)
+        # A call a seal is a tenth of its cost, so the nonce is looked at here.
+        if len(nonce) != NONCE_BYTES:
+            _demand_nonce(nonce)
+        return self._encrypt(nonce, plain, bound)
 
     def open(self, nonce: bytes, sealed: bytes, bound: bytes) -> bytes:
-        _demand_nonce(nonce)
+        if len(nonce) != NONCE_BYTES:
+            _demand_nonce(nonce)
         try:
-            return self._key.decrypt(nonce, sealed, bound)
+            return self._decrypt(nonce, sealed, bound)
         except InvalidTag:
             raise BadSeal from None
 

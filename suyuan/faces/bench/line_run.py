@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 import msgspec
@@ -18,10 +18,12 @@ import msgspec
 from suyuan.app.line import reading_connection, writing_connection
 from suyuan.base.clock import SystemClock, cpu_s, monotonic_s
 from suyuan.faces.bench.machine import rss_mb
+from suyuan.flows import read_fields
+from suyuan.flows.read_fields import ReadRecorded, RecordRead
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.take_redemption import APPLIER, Taken, TakeRedemption
 from suyuan.history.leader import take_lead
-from suyuan.history.line import Line
+from suyuan.history.line import Applier, Line
 from suyuan.settle.limits import LimitRules
 
 MEMORY_MARKS = 20
@@ -36,10 +38,14 @@ class Measured(NamedTuple):
     p50_ms: float
     p99_ms: float
     rss_mb: list[float]
+    read_p99_ms: float = 0.0  # Of the recorded reads among the steps, where there were any.
 
     @property
     def steps_per_s(self) -> float:
         return self.steps / self.seconds
+
+
+Step: TypeAlias = TakeRedemption | RecordRead
 
 
 class Statement(NamedTuple):
@@ -86,12 +92,13 @@ class Recording:
 class _Callers:
     """So many callers, each of whom asks again as soon as it is answered."""
 
-    def __init__(self, line: Line[Shelves], commands: Iterable[TakeRedemption], count: int) -> None:
+    def __init__(self, line: Line[Shelves], commands: Iterable[Step], count: int) -> None:
         self._line = line
         self._commands = iter(commands)
         self._count = count
         # Filled at once, so that the memory of measuring does not grow while memory is measured.
         self.waited_s = array("d", [0.0]) * count
+        self.read_waited_s: list[float] = []
         self.answered = 0
         self.finished = asyncio.get_running_loop().create_future()
         self.rss_mb: list[float] = [rss_mb()]
@@ -104,7 +111,9 @@ class _Callers:
         self._line.submit(command).add_done_callback(lambda done: self._heed(done.result(), asked_at_s))
 
     def _heed(self, answer: msgspec.Struct, asked_at_s: float) -> None:
-        if not isinstance(answer, Taken):
+        if isinstance(answer, ReadRecorded):
+            self.read_waited_s.append(monotonic_s() - asked_at_s)
+        elif not isinstance(answer, Taken):
             if not self.finished.done():
                 self.finished.set_exception(AssertionError(f"ordinary traffic was refused: {answer}"))
             return
@@ -117,36 +126,35 @@ class _Callers:
         self.ask()
 
 
-async def run_line(
-    url: str, commands: Iterable[TakeRedemption], count: int, *, in_flight: int, rules: LimitRules
-) -> Measured:
+async def run_line(url: str, commands: Iterable[Step], count: int, *, in_flight: int, shelves: Shelves) -> Measured:
     """Runs `count` commands through a line of its own."""
     async with writing_connection(url) as connection, reading_connection(url) as reading:
-        return await _run(connection, reading, commands, count, in_flight=in_flight, rules=rules)
+        return await _run(connection, reading, commands, count, in_flight=in_flight, shelves=shelves)
 
 
 async def record_line(
-    url: str, commands: Iterable[TakeRedemption], count: int, *, in_flight: int, rules: LimitRules
+    url: str, commands: Iterable[Step], count: int, *, in_flight: int, rules: LimitRules
 ) -> list[list[Statement]]:
     """Runs them and returns what was written, transaction by transaction, each table in one go."""
     async with writing_connection(url) as connection:
         recording = Recording(connection)
-        await _run(recording, None, commands, count, in_flight=in_flight, rules=rules)
+        await _run(recording, None, commands, count, in_flight=in_flight, shelves=Shelves(rules))
         return recording.transactions
 
 
 async def _run(
     connection: Any,
     reading: Any,
-    commands: Iterable[TakeRedemption],
+    commands: Iterable[Step],
     count: int,
     *,
     in_flight: int,
-    rules: LimitRules,
+    shelves: Shelves,
 ) -> Measured:
     lead = await take_lead(connection)
     assert lead is not None, "nobody else leads in a database of our own"
-    line = Line(connection, Shelves(rules), {TakeRedemption: APPLIER}, lead, SystemClock(), reading=reading)
+    appliers: dict[type, Applier] = {TakeRedemption: APPLIER, RecordRead: read_fields.APPLIER}
+    line = Line(connection, shelves, appliers, lead, SystemClock(), reading=reading)
     serving = asyncio.ensure_future(line.run())
     callers = _Callers(line, commands, count)
     began_s, began_cpu_s = monotonic_s(), cpu_s()
@@ -167,4 +175,9 @@ async def _run(
         p50_ms=round(waited_s[count // 2] * 1e3, 2),
         p99_ms=round(waited_s[min(count - 1, count * 99 // 100)] * 1e3, 2),
         rss_mb=callers.rss_mb,
+        read_p99_ms=_p99_ms(callers.read_waited_s),
     )
+
+
+def _p99_ms(waited_s: list[float]) -> float:
+    return round(sorted(waited_s)[len(waited_s) * 99 // 100] * 1e3, 2) if waited_s else 0.0

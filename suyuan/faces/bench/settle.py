@@ -25,6 +25,7 @@ from suyuan.faces.bench.laboratory import Laboratory, laboratory, temporary_fold
 from suyuan.faces.bench.line_run import Measured, record_line, run_line
 from suyuan.faces.bench.machine import Machine, machine_now
 from suyuan.faces.bench.traffic import Crowd, crowd_for, roomy, steps
+from suyuan.flows.shelves import Shelves
 from suyuan.flows.take_redemption import TakeRedemption
 from suyuan.settle.limits import LimitRules
 
@@ -161,7 +162,7 @@ def _in(url: str, crowd: Crowd, count: int, in_flight: int, rules: LimitRules | 
     if count <= RECORDED_STEPS_MAX:
         # Those that fit in memory are made before, so that making them costs nothing.
         commands = list(commands)
-    return _run(run_line(url, commands, count, in_flight=in_flight, rules=rules or LimitRules()))
+    return _run(run_line(url, commands, count, in_flight=in_flight, shelves=Shelves(rules or LimitRules())))
 
 
 def _steps_per_wal_sync(bench: Laboratory, crowd: Crowd, count: int) -> float:

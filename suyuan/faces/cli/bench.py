@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import structlog
 import typer
@@ -15,7 +16,10 @@ from suyuan.faces.cli.speaking import Json, print_table
 from suyuan.faces.cli.terminal import as_json, fail
 
 if TYPE_CHECKING:
+    from suyuan.faces.bench.machine import Machine
     from suyuan.faces.bench.settle import Report
+
+R = TypeVar("R")
 
 app = typer.Typer(
     add_completion=False,
@@ -39,6 +43,31 @@ def settle(
     """What a redemption costs, in the line and through the door."""
     from suyuan.faces.bench.settle import measure
 
+    report = _measured(lambda: measure(step_count=steps, seconds=seconds))
+    if is_for_machines:
+        as_json(report.fields())
+    else:
+        _show(report)
+
+
+@app.command()
+def vault(
+    is_for_machines: Json = False,
+    steps: Annotated[int, typer.Option(min=200, help="how many steps each run takes")] = 10_000,
+    keys: Annotated[int, typer.Option(min=1, help="how many data keys are wrapped again")] = 50_000,
+) -> None:
+    """What it costs to keep personal data closed."""
+    from suyuan.faces.bench.vault import measure
+
+    report = _measured(lambda: measure(step_count=steps, keys=keys))
+    if is_for_machines:
+        as_json(report.fields())
+        return
+    _say_where(report.before, report.after)
+    print_table(("figure", "value"), [(name, value) for name, value in report.fields().items() if _is_plain(value)])
+
+
+def _measured(measure: Callable[[], R]) -> R:
     # Every run's line says that it leads; here only trouble is news, and standard output belongs to the result.
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
@@ -47,19 +76,18 @@ def settle(
     # Whoever is told to stop still stops its database and takes its folder away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        report = measure(step_count=steps, seconds=seconds)
+        return measure()
     except db.DatabaseTrouble as trouble:
         fail(str(trouble))
-    if is_for_machines:
-        as_json(report.fields())
-    else:
-        _show(report)
+
+
+def _say_where(before: Machine, after: Machine) -> None:
+    print(f"{before.processor}, {before.cores} cores, {before.memory_mb} MB, Python {before.python}")
+    print(f"Load {before.load_1min} before, {after.load_1min} after; {before.memory_free_mb} MB free.")
 
 
 def _show(report: Report) -> None:
-    before, after = report.before, report.after
-    print(f"{before.processor}, {before.cores} cores, {before.memory_mb} MB, Python {before.python}")
-    print(f"Load {before.load_1min} before, {after.load_1min} after; {before.memory_free_mb} MB free.")
+    _say_where(report.before, report.after)
     print_table(
         ("in flight", "steps/s", "p50 ms", "p99 ms", "CPU µs a step", "wall µs a step"),
         [
