@@ -1,4 +1,4 @@
-"""The rule book changes: officers, partners, agents, contracts, keys, kill switches.
+"""The rule book changes: officers, partners, agents, contracts, keys, kill switches, and who is to be forgotten.
 
 Contracts, ratios, keys and partners change in two steps: one officer *proposes*, a second one *approves*, and only then
 the change is in force. Each step carries the officer's signature over the canonical bytes of what is meant, so that
@@ -25,6 +25,7 @@ from suyuan.base.crypto import BadSignature, PublicKey
 from suyuan.base.money import RATIO_TERM_MAX, ValueKind
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.base.wire import canonical, unb64
+from suyuan.flows.forget_subject import intend, want_intent
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import (
     AgentRegistered,
@@ -124,7 +125,14 @@ class MoveKey(Change, frozen=True, tag="move_key"):
     ends_at: int = FOR_EVER
 
 
-AnyChange: TypeAlias = AddOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey
+class ForgetSeller(Change, frozen=True, tag="forget_seller"):
+    """Everything of a seller is closed and then forgotten (`forget_subject`), which nobody can undo."""
+
+    id: str
+    reason: str
+
+
+AnyChange: TypeAlias = AddOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey | ForgetSeller
 _changes = msgspec.json.Decoder(AnyChange)
 
 
@@ -258,9 +266,9 @@ def approve(shelves: Shelves, command: ApproveChange, turn: Turn) -> Decided:
         return Decided(Refusal(Reason.proposal_is_closed, "proposal"))
     if proposal.proposer == command.officer:
         return Decided(Refusal(Reason.proposal_needs_a_second_person, "officer"))
-    events = _make(shelves, _changes.decode(proposal.change))
-    if events is None:
-        return Decided(Refusal(Reason.proposal_is_impossible, "change"))
+    events = _make(shelves, _changes.decode(proposal.change), by=command.officer, at=turn.at)
+    if events is None or isinstance(events, Refusal):
+        return Decided(events or Refusal(Reason.proposal_is_impossible, "change"))
     proposal.approver = command.officer
     shelves.register.proposals.change(proposal.id, proposal)
     approved = ChangeApproved(proposal.id, proposal.change, proposal.proposer, command.officer)
@@ -342,9 +350,11 @@ def _want_subjects(shelves: Shelves, change: AnyChange) -> None:
             register.sellers.want(change.owner)
         case MoveKey():
             register.keys.want(change.id)
+        case ForgetSeller():
+            want_intent(shelves, change.id)
 
 
-def _make(shelves: Shelves, change: AnyChange) -> tuple[Fact, ...] | None:
+def _make(shelves: Shelves, change: AnyChange, *, by: str, at: int) -> tuple[Fact, ...] | Refusal | None:
     """Brings a change into force. None where the register does not allow it, and then nothing has changed."""
     match change:
         case AddOfficer():
@@ -361,6 +371,8 @@ def _make(shelves: Shelves, change: AnyChange) -> tuple[Fact, ...] | None:
             return _make_key(shelves, change)
         case MoveKey():
             return _move_key(shelves, change)
+        case ForgetSeller():
+            return intend(shelves, change.id, change.reason, by=by, at=at)
 
 
 def _make_officer(shelves: Shelves, change: AddOfficer) -> tuple[Fact, ...] | None:

@@ -4,7 +4,8 @@
    payout is still under way is asked for again, so the place in the operator's list moves only past settled ones;
    those behind it are booked all the same, or one payout that hangs would hold up the debts of everybody else.
 2. Limit holds that expired are released by the line even where their seller never comes back.
-3. The vault's epoch is rolled (`roll_epoch`), so that what was forgotten cannot come back from a backup.
+3. Who was to be forgotten loses their keys (`forget_subject`), and the vault's epoch is rolled (`roll_epoch`), so that
+   nothing of them comes back from a backup.
 4. Nonces that are older than any fresh signature are deleted. Nobody decides on them any more, so this alone goes
    around the line.
 """
@@ -20,6 +21,7 @@ from psycopg.rows import TupleRow
 from suyuan.base.clock import plus
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.finish_payout import Completer
+from suyuan.flows.forget_subject import finish_shreddings
 from suyuan.flows.record_outcome import CONSUME_SUFFIX, TakeBack
 from suyuan.flows.roll_epoch import roll_epoch
 from suyuan.flows.shelves import Shelves
@@ -62,6 +64,7 @@ async def keep_house(
     if expired:
         await completer.line.submit(ReleaseHolds(tuple(expired)))
     # (3) The vault's keys.
+    await finish_shreddings(completer.line, completer.vault, completer.subject_keys, connection)
     await roll_epoch(completer.line, completer.vault, connection, now=now, chance=completer.chance)
     # (4) Nonces that can no longer be replayed.
     await once.forget_nonces(connection, before=plus(now, -once.NONCE_TTL_S))

@@ -241,10 +241,9 @@ class FieldsRead(Fact, frozen=True, tag="fields_read/1"):
 
 
 class ShreddingIntended(Fact, frozen=True, tag="shredding_intended/1"):
-    """These subjects will be forgotten. From here nothing of theirs is opened any more, whatever happens next."""
+    """This seller will be forgotten. From here nothing of theirs is opened any more, whatever happens next."""
 
-    request: Open[str]
-    subjects: Pseudonym[tuple[str, ...]]
+    seller: Pseudonym[str]
     reason: Open[str]
     by: Open[str]
 
@@ -252,7 +251,6 @@ class ShreddingIntended(Fact, frozen=True, tag="shredding_intended/1"):
 class SubjectsShredded(Fact, frozen=True, tag="subjects_shredded/1"):
     """Their data keys are gone. Copies in backups and logs die with the epoch that is named."""
 
-    request: Open[str]
     subjects: Pseudonym[tuple[str, ...]]
     fingerprints: Open[tuple[str, ...]]
     epoch: Open[int]

@@ -13,6 +13,8 @@ True
 from __future__ import annotations
 
 import msgspec
+import psycopg
+from psycopg.rows import TupleRow
 
 TABLE = "shredding"
 
@@ -29,3 +31,18 @@ class Shredding(msgspec.Struct, gc=False):
     def is_effective(self, *, destroyed: int) -> bool:
         """Whether nothing can bring the subject's fields back, with all epochs up to `destroyed` gone."""
         return self.shredded_at is not None and self.epoch <= destroyed
+
+
+async def unfinished(connection: psycopg.AsyncConnection[TupleRow], *, rows_max: int) -> list[str]:
+    """Those who were to be forgotten and whose keys are still there, the longest waiting first."""
+    found = await connection.execute(_UNFINISHED, (rows_max,))
+    return [row[0] for row in await found.fetchall()]
+
+
+def newest(connection: psycopg.Connection[TupleRow], *, rows_max: int) -> list[Shredding]:
+    """Who was or will be forgotten, the newest first."""
+    return [Shredding(*row) for row in connection.execute(_NEWEST, (rows_max,)).fetchall()]
+
+
+_UNFINISHED = "SELECT subject FROM shredding WHERE shredded_at IS NULL ORDER BY intended_at LIMIT %s"
+_NEWEST = "SELECT subject, reason, intended_at, shredded_at, epoch FROM shredding ORDER BY intended_at DESC LIMIT %s"

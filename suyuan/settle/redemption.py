@@ -323,9 +323,9 @@ async def redemption_by_id(connection: psycopg.AsyncConnection[TupleRow], redemp
     return Redemption(*row) if row is not None else None
 
 
-async def settled_of_seller(connection: psycopg.AsyncConnection[TupleRow], seller: str, partner: str) -> list[str]:
+async def settled_of_seller(connection: psycopg.AsyncConnection[TupleRow], seller: str) -> list[str]:
     """The redemptions of a seller that nobody has to finish, without those whose card is still in stock."""
-    found = await connection.execute(_SETTLED, (partner, seller, [PAID, REJECTED, PAYOUT_REFUSED, REVERSED]))
+    found = await connection.execute(_SETTLED, (seller, [PAID, REJECTED, PAYOUT_REFUSED, REVERSED]))
     return [row[0] for row in await found.fetchall()]
 
 
@@ -353,6 +353,6 @@ FROM outbox o JOIN redemption r ON r.id = o.redemption JOIN partner p ON p.id = 
 WHERE o.kind = 'webhook' AND o.due_at <= %(now)s AND o.id <> ALL(%(besides)s)
 ORDER BY o.due_at LIMIT %(rows_max)s
 """
-_SETTLED = "SELECT id FROM redemption WHERE partner = %s AND seller = %s AND state = ANY(%s) ORDER BY seq"
+_SETTLED = "SELECT id FROM redemption WHERE seller = %s AND state = ANY(%s) ORDER BY seq"
 _BY_ID = f"SELECT {_COLUMNS} FROM redemption r WHERE r.id = %s"
 _OF_PARTNER = f"SELECT {_COLUMNS} FROM redemption r WHERE r.partner = %s AND r.seq > %s ORDER BY r.seq LIMIT %s"

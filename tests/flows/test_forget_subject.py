@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from suyuan.base import db
+from suyuan.base import crypto, db
 from suyuan.base.clock import DAY_S
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.flows.forget_subject import Forgetting, Forgotten, IntendShredding, forget_subject
+from suyuan.faces import officers
+from suyuan.faces.officers import Officer
+from suyuan.flows.change_terms import ForgetSeller, encode_change
+from suyuan.flows.forget_subject import Forgotten, Shred, finish_shreddings
 from suyuan.flows.keep_keys import CloseEpoch
 from suyuan.flows.read_fields import ReadRecorded, RecordRead
 from suyuan.flows.record_outcome import RecordOutcome
@@ -26,7 +30,6 @@ from suyuan.privacy.keyring import FileKms, FileRing, NoEpochKey, make_ring
 from suyuan.privacy.purposes import SELLER_PAYEE
 from suyuan.privacy.subject_keys import SubjectKey, fetch_keys, key_id
 from suyuan.privacy.vault import BrokenSeal, Vault
-from suyuan.settle.redemption import settled_of_seller
 from tests.flows.house import NOON, House, card, open_house, written
 
 PERSON = {
@@ -34,6 +37,8 @@ PERSON = {
     "seller": "slr_new",
 }  # fmt: skip
 KMS = FileKms(bytes(range(32)))
+OFFICERS = [Officer(f"ofc_{name}", crypto.suite("ed25519").signer(bytes([name]) * 32)) for name in (1, 2)]
+_proposals = itertools.count(1)
 
 
 def ring_in(folder: Path) -> FileRing:
@@ -74,22 +79,39 @@ def submit(house: House, command: Any) -> Any:
     return house.run(ask())
 
 
-def forget(house: House, seller: str = "slr_new") -> Forgotten | Refusal:
-    async def go() -> Forgotten | Refusal:
+def intend(house: House, seller: str = "slr_new") -> Any:
+    """Two officers decide it; the answer to the second."""
+    if not house.rows("SELECT 1 FROM officer"):
+        for officer in OFFICERS:
+            submit(house, officers.register(officer))
+    proposal, change = f"prp_{next(_proposals)}", ForgetSeller(seller, "subject asked")
+    first, second = OFFICERS
+    submit(house, officers.propose(first, proposal, change))
+    return submit(house, officers.approve(second, proposal, encode_change(change)))
+
+
+def finish(house: House) -> list[Forgotten]:
+    """The keeper of the house passes by."""
+
+    async def go() -> list[Forgotten]:
         async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
 
             async def fetch(query: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
                 return await (await connection.execute(query.encode(), values)).fetchall()
 
-            forgetting = Forgetting(
-                house.line,
-                house.vault,
-                lambda whose: settled_of_seller(connection, whose, "ptn_1"),
-                functools.partial(fetch_keys, fetch),
-            )
-            return await forget_subject(forgetting, seller, request="req_1", reason="subject asked", by="ofc_1")
+            return await finish_shreddings(
+                house.line, house.vault, functools.partial(fetch_keys, fetch), connection
+            )  # fmt: skip
 
     return house.run(go())
+
+
+def forget(house: House, seller: str = "slr_new") -> Forgotten | Refusal:
+    intended = intend(house, seller)
+    if isinstance(intended, Refusal):
+        return intended
+    (forgotten,) = finish(house)
+    return forgotten
 
 
 def roll(house: House, *, after_s: float) -> None:
@@ -141,7 +163,7 @@ def test_a_forgotten_seller_leaves_nothing_that_opens(rolling: House) -> None:
 
 def test_from_the_intent_on_nothing_is_opened_even_where_the_rest_fails(rolling: House) -> None:
     """The keeper dies right after it. Reads leave the person out, new sales are refused, and asking again finishes."""
-    submit(rolling, IntendShredding("req_1", "slr_new", "subject asked", "ofc_1"))
+    assert not isinstance(intend(rolling), Refusal)
     read = submit(rolling, RecordRead("pay_seller", "completer", ("slr_1", "slr_new"), (SELLER_PAYEE.name,)))
     assert isinstance(read, ReadRecorded)
     assert read.subjects == ("slr_1",)
@@ -149,7 +171,7 @@ def test_from_the_intent_on_nothing_is_opened_even_where_the_rest_fails(rolling:
     answer = rolling.run(redeem_card(rolling.desk, rolling.knock("POST", "/v1/redemptions", body)))
     assert isinstance(answer, Refusal)
     assert answer.reason is Reason.seller_is_suspended
-    assert forget(rolling) == Forgotten("slr_new", 1)
+    assert finish(rolling) == [Forgotten("slr_new", 1)]
 
 
 def test_nobody_is_forgotten_while_their_money_is_on_its_way(rolling: House) -> None:
@@ -165,15 +187,30 @@ def test_nobody_is_forgotten_while_their_money_is_on_its_way(rolling: House) -> 
     assert isinstance(forget(rolling), Forgotten)
 
 
+def test_one_officer_forgets_nobody_and_nobody_is_forgotten_without_an_intent(rolling: House) -> None:
+    """It cannot be undone, so it takes two; and whoever holds the line's socket cannot skip them."""
+    submit(rolling, officers.register(OFFICERS[0]))
+    submit(rolling, officers.register(OFFICERS[1]))
+    change = ForgetSeller("slr_new", "spite")
+    submit(rolling, officers.propose(OFFICERS[0], "prp_spite", change))
+    alone = submit(rolling, officers.approve(OFFICERS[0], "prp_spite", encode_change(change)))
+    assert alone.reason is Reason.proposal_needs_a_second_person
+    skipped = submit(rolling, Shred("slr_new", {place: bytes(16) for place in keys(rolling)}))
+    assert skipped.reason is Reason.seller_is_unknown
+    assert finish(rolling) == []
+    assert not any(key.is_forgotten for key in keys(rolling).values())
+
+
 def test_a_stranger_cannot_be_forgotten_and_a_forgotten_one_stays_so(rolling: House) -> None:
     """Asking twice says the same; the id is never given to anybody again."""
     unknown = forget(rolling, "slr_nobody")
     assert isinstance(unknown, Refusal)
     assert unknown.reason is Reason.seller_is_unknown
-    first = forget(rolling)
-    told = len(rolling.events())
-    assert forget(rolling) == first
-    assert len(rolling.events()) == told
+    forget(rolling)
+    told = [event["kind"] for event in rolling.events()]
+    assert not isinstance(intend(rolling), Refusal)
+    assert finish(rolling) == []
+    assert [event["kind"] for event in rolling.events()] == [*told, "change_proposed/1", "change_approved/1"]
     again = register(rolling)
     assert isinstance(again, Refusal)
     assert again.reason is Reason.seller_is_registered_already

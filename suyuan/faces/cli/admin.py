@@ -29,6 +29,8 @@ from suyuan.faces.sdk.key_file import SigningKey, UnsafeKeyFile, read_key_file, 
 from suyuan.flows import change_terms as terms
 from suyuan.flows.sell_on import SellOn
 from suyuan.history.frames import LineCaller
+from suyuan.privacy import shredding
+from suyuan.privacy.shredding import Shredding
 from suyuan.settle import roll
 from suyuan.settle.account import FOR_EVER
 
@@ -334,6 +336,24 @@ def list_keys(context: typer.Context, partner: str = "") -> None:
     """Partners' keys."""
     with _reading(context.obj) as connection:
         context.obj.table(roll.ListedKey._fields, list(roll.partner_keys(connection, partner=partner)))
+
+
+@seller_app.command("forget")
+def forget_seller(
+    context: typer.Context,
+    seller: Annotated[str, typer.Argument(help="slr_…")],
+    reason: Annotated[str, typer.Option(help="why, such as the number of the person's request; no personal data")],
+) -> None:
+    """Proposes to forget a seller; from the approval on nothing of theirs is opened, and nobody can undo it."""
+    context.obj.propose(terms.ForgetSeller(seller, reason))
+
+
+@seller_app.command("forgotten")
+def list_forgotten(context: typer.Context, limit: int = 100) -> None:
+    """Who was or will be forgotten; `epoch` is the one whose destruction makes it final."""
+    with _reading(context.obj) as connection:
+        rows = shredding.newest(connection, rows_max=min(limit, ROWS_MAX))
+    context.obj.table(Shredding.__struct_fields__, [msgspec.structs.astuple(row) for row in rows])
 
 
 # --- what one officer may do ---------------------------------------------------------------------
