@@ -286,9 +286,12 @@ def _mark(text: str, size: int) -> bytes:
 
 
 def outcome(redemption: str, kind: str, word: str = "word") -> record_outcome.RecordOutcome:
-    """A provider's verdict on the present stage."""
-    suffix = record_outcome.PAY_SUFFIX if kind in ("paid", "pay_refused") else record_outcome.CONSUME_SUFFIX
-    return record_outcome.RecordOutcome(redemption, redemption + suffix, kind, word, 1, 1)
+    """A provider's verdict on one of the two orders; `pay_unknown` is a channel that does not answer."""
+    is_paying = kind in ("paid", "pay_refused", "pay_unknown")
+    suffix = record_outcome.PAY_SUFFIX if is_paying else record_outcome.CONSUME_SUFFIX
+    return record_outcome.RecordOutcome(
+        redemption, redemption + suffix, "unknown" if kind == "pay_unknown" else kind, word, 1, 1
+    )
 
 
 def a_partner(name: str = PARTNER, webhook_url: str = "") -> Partner:

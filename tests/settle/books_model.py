@@ -173,8 +173,10 @@ class BooksModel:
         if kept is None:
             return Reason.redemption_is_unknown
         allowed = _NEXT.get((kept.contract.disposition, kept.state), {})
-        if kind == "unknown" and allowed:
-            return kept.state
+        if kind in ("unknown", "pay_unknown") and allowed:
+            # Not knowing is news of one order; the other stage's says nothing.
+            is_present = ("paid" in allowed) == (kind == "pay_unknown")
+            return kept.state if is_present else Reason.redemption_is_settled_already
         if kind not in allowed:
             return Reason.redemption_is_settled_already
         was_selling = kept.state == "selling"

@@ -79,7 +79,7 @@ KEYS = (
     a_key("key_5", owner_kind="seller", owner="slr_5", device="dev"),
 )
 SWITCHES = ("platform", f"key:{PARTNER_KEY}", "partner:ptn_1", "channel:bank_transfer", "card_kind:cmcc")
-VERDICTS = ("consumed", "rejected", "proven", "paid", "pay_refused", "debt", "unknown")
+VERDICTS = ("consumed", "rejected", "proven", "paid", "pay_refused", "debt", "unknown", "pay_unknown")
 TABLES = (
     "subject_key",
     "event", "nonce", "idempotency", "account", "transfer", "card", "redemption", "outbox", "kill_switch", "partner",
