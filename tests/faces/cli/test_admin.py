@@ -185,3 +185,12 @@ def test_a_folder_without_a_platform_is_said_so(folder: Path) -> None:
     assert ran.exit_code != 0
     assert "no platform" in ran.stderr
     assert not (folder / "nowhere").exists()
+
+
+def test_whoever_is_not_registered_cannot_be_forgotten(folder: Path) -> None:
+    """The proposal is only words; the second officer's approval meets the register, and says why it cannot be."""
+    said = _said(_run(folder, "seller", "forget", "slr_nobody", "--reason", "request 7", officer="first"))
+    refused = _run(folder, "approve", said["proposal"], officer="second", lang="zh")
+    assert refused.exit_code == 1
+    assert "seller_is_unknown" in refused.stderr
+    assert _said(_run(folder, "seller", "forgotten")) == []
