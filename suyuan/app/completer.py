@@ -140,7 +140,13 @@ class _Rounds:
         """Beside the work, since a slow operator may take its time to list what it took back."""
         keeping = HouseKeeping()
         while True:
-            await keep_house(self._completer, self._connection, keeping)
+            try:
+                await keep_house(self._completer, self._connection, keeping)
+            except psycopg.OperationalError:
+                raise
+            except Exception as fault:
+                # What the house lacks is said in every round; nobody's payout waits for it.
+                log.error("housekeeping_fault", fault=type(fault).__name__)
             await asyncio.sleep(self._settings.housekeeping_s)
 
     async def _take_due(self) -> bool:

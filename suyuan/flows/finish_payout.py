@@ -25,9 +25,10 @@ from suyuan.flows.record_outcome import CONSUME_SUFFIX, PAY_SUFFIX, Recorded, ou
 from suyuan.history.frames import Commands
 from suyuan.privacy.authority import Authority
 from suyuan.privacy.classes import Sealed
+from suyuan.privacy.keyring import NoEpochKey
 from suyuan.privacy.purposes import BALANCE_NUMBER, CARD_PIN, CARD_SERIAL, CONSUME_CARD, PAY_SELLER, SELLER_PAYEE, Field
 from suyuan.privacy.subject_keys import SubjectKey, key_id
-from suyuan.privacy.vault import OpenKey, Vault
+from suyuan.privacy.vault import BrokenSeal, OpenKey, Vault
 from suyuan.settle import payout, providers
 from suyuan.settle.payout import Stage, Standing
 from suyuan.settle.providers import Channel, ConsumeOrder, Operator, PayOrder
@@ -72,12 +73,21 @@ async def may_open(completer: Completer, due: Sequence[DueRedemption]) -> dict[s
         if isinstance(authority, Refusal):
             return authority
         keys = await completer.subject_keys(shown.values())
-        openings |= {
-            redemption: Opening(authority, completer.vault.unlock(keys[place]))
-            for redemption, place in shown.items()
-            if place in keys and not keys[place].is_forgotten and keys[place].subject in authority.scope
-        }
+        for redemption, place in shown.items():
+            key = _unlocked(completer.vault, keys.get(place))
+            if key is not None and key.subject in authority.scope:
+                openings[redemption] = Opening(authority, key)
     return openings
+
+
+def _unlocked(vault: Vault, row: SubjectKey | None) -> OpenKey | None:
+    """One key that is gone or broken holds up its own redemption, and no other."""
+    if row is None or row.is_forgotten:
+        return None
+    try:
+        return vault.unlock(row)
+    except (BrokenSeal, NoEpochKey):
+        return None
 
 
 async def finish_payout(

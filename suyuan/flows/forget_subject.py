@@ -26,13 +26,15 @@ from suyuan.history.events import Fact, ShreddingIntended, SubjectsShredded
 from suyuan.history.frames import Commands
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy import shredding
+from suyuan.privacy.keyring import NoEpochKey
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.subject_keys import SubjectKey, key_ids
-from suyuan.privacy.vault import Vault
+from suyuan.privacy.vault import FINGERPRINT_BYTES, BrokenSeal, Vault
 from suyuan.settle import redemption as booking
 from suyuan.settle.account import SUSPENDED
 
 SELLERS_PER_ROUND_MAX = 100
+BROKEN = bytes(FINGERPRINT_BYTES)
 
 
 class Shred(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -61,11 +63,19 @@ async def finish_shreddings(
         # Nothing new can come since the intent, so what is found now is all there is.
         subjects = [seller, *await booking.settled_of_seller(connection, seller)]
         keys = await look_up_keys([place for subject in subjects for place in key_ids(subject)])
-        fingerprints = {place: vault.fingerprint(key) for place, key in keys.items() if not key.is_forgotten}
+        fingerprints = {place: _fingerprint(vault, key) for place, key in keys.items() if not key.is_forgotten}
         answer = await line.submit(Shred(seller, fingerprints))
         if isinstance(answer, Forgotten):
             done.append(answer)
     return done
+
+
+def _fingerprint(vault: Vault, key: SubjectKey) -> bytes:
+    """A key that somebody has broken opens nothing any more, and is forgotten all the same."""
+    try:
+        return vault.fingerprint(key)
+    except (BrokenSeal, NoEpochKey):
+        return BROKEN
 
 
 # --- in the line ---------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ class Rewrapped(NamedTuple):
 
     last_id: str
     rewrapped: int
+    broken: int  # Those that do not unwrap, though their epoch's key is there.
     is_done: bool
 
 
@@ -82,19 +83,20 @@ async def fetch_keys(fetch: Fetch, ids: Iterable[str]) -> dict[str, SubjectKey]:
 
 async def wrap_again(
     connection: psycopg.AsyncConnection[TupleRow],
-    wrap: Callable[[SubjectKey], SubjectKey],
+    wrap: Callable[[SubjectKey], SubjectKey | None],
     *,
     until: int,
     after_id: str,
     rows_max: int,
 ) -> Rewrapped:
-    """Wraps the keys of old epochs anew, one stretch of the table at a time.
+    """Wraps the keys of old epochs anew, one stretch of the table at a time. `wrap` gives nothing for a broken key.
 
     A key that is forgotten meanwhile stays forgotten, since only a row that is still as it was read is written.
     """
     rows = await (await connection.execute(_OLD, (after_id, rows_max))).fetchall()
     old = [SubjectKey(*row) for row in rows]
-    fresh = [wrap(key) for key in old if key.epoch <= until and not key.is_forgotten]
+    tried = [wrap(key) for key in old if key.epoch <= until and not key.is_forgotten]
+    fresh = [key for key in tried if key is not None]
     written = 0
     if fresh:
         before = {key.id: key.wrapped for key in old}
@@ -103,7 +105,8 @@ async def wrap_again(
             [key.wrapped for key in fresh], [before[key.id] for key in fresh],
         )  # fmt: skip
         written = (await connection.execute(_REWRAP, columns)).rowcount
-    return Rewrapped(old[-1].id if old else after_id, written, len(old) < rows_max)
+    last_id = old[-1].id if old else after_id
+    return Rewrapped(last_id, written, broken=len(tried) - len(fresh), is_done=len(old) < rows_max)
 
 
 async def count_of_epochs(connection: psycopg.AsyncConnection[TupleRow], *, until: int) -> int:
@@ -111,12 +114,6 @@ async def count_of_epochs(connection: psycopg.AsyncConnection[TupleRow], *, unti
     row = await (await connection.execute(_COUNT, (until,))).fetchone()
     assert row is not None
     return int(row[0])
-
-
-async def vault_epoch(connection: psycopg.AsyncConnection[TupleRow]) -> VaultEpoch:
-    """How far the epochs have come."""
-    row = await (await connection.execute(_EPOCH, (VAULT,))).fetchone()
-    return VaultEpoch(*row) if row is not None else VaultEpoch(VAULT, 0, 0)
 
 
 _BY_ID = "SELECT id, epoch, wrapped, fingerprint FROM subject_key WHERE id = ANY(%s)"
@@ -127,4 +124,3 @@ FROM unnest(%s::text[], %s::bigint[], %s::bytea[], %s::bytea[]) AS new (id, epoc
 WHERE subject_key.id = new.id AND subject_key.wrapped = new.before
 """
 _COUNT = "SELECT count(*) FROM subject_key WHERE epoch <= %s AND wrapped <> ''"
-_EPOCH = "SELECT id, closed, destroyed FROM vault_epoch WHERE id = %s"

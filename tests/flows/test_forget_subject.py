@@ -248,6 +248,21 @@ def test_a_roll_that_is_interrupted_goes_on_where_it_was(rolling: House, tmp_pat
     assert ring_in(tmp_path).oldest == 2
 
 
+def test_a_key_that_somebody_altered_stops_neither_the_roll_nor_the_forgetting(rolling: House) -> None:
+    """It opens nothing any more; it must not keep the old epoch alive, or the day of everybody else."""
+    register(rolling, seller="slr_other", identity_number="110101199001012010", payee="622202-0002")
+    with db.connect(rolling.url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE subject_key SET wrapped = set_byte(wrapped, 20, 255 - get_byte(wrapped, 20))"
+            " WHERE id = 'slr_new/finance'"
+        )
+    roll_whole(rolling)
+    assert rolling.rows("SELECT destroyed FROM vault_epoch") == [(1,)]
+    assert {key.epoch for place, key in keys(rolling).items() if place != "slr_new/finance"} == {2}
+    assert isinstance(forget(rolling), Forgotten)
+    assert all(key.is_forgotten for place, key in keys(rolling).items() if place.startswith("slr_new/"))
+
+
 def test_destroyed_before_it_was_told_is_told_at_the_next_round(rolling: House) -> None:
     """The keeper dies between the ring's file and history."""
     roll(rolling, after_s=DAY_S)

@@ -227,13 +227,14 @@ async def _wrap_all_again(url: str, vault: Vault, count: int) -> float:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         began_s, after_id, is_done = monotonic_s(), "", False
         while not is_done:
-            after_id, _, is_done = await subject_keys.wrap_again(
+            stretch = await subject_keys.wrap_again(
                 connection,
                 lambda key: vault.wrap_again(key, chance=os.urandom(NONCE_BYTES)),
                 until=1,
                 after_id=after_id,
                 rows_max=2_000,
             )
+            after_id, is_done = stretch.last_id, stretch.is_done
         assert await subject_keys.count_of_epochs(connection, until=1) == 0, "every key is wrapped again"
         return count / (monotonic_s() - began_s)
 
