@@ -33,6 +33,7 @@ CREATE TABLE shredding (
     shredded_at bigint CHECK (shredded_at >= intended_at),
     epoch bigint NOT NULL CHECK (epoch >= 0)
 );
+CREATE INDEX shredding_unfinished ON shredding (intended_at) WHERE shredded_at IS NULL;
 """
 
 
