@@ -22,7 +22,7 @@ from suyuan.app.keys import PlatformKeys, load_keys
 from suyuan.base.clock import SystemClock
 from suyuan.base.refusals import Refusal
 from suyuan.config import Settings
-from suyuan.flows.finish_payout import Completer, Opening, finish_payout, may_open
+from suyuan.flows.finish_payout import Completer, Opening, finish_payout, may_open, wait_for_key
 from suyuan.flows.keep_house import HouseKeeping, keep_house
 from suyuan.flows.tell_partner import RecordDelivery
 from suyuan.history.frames import LineCaller
@@ -31,7 +31,6 @@ from suyuan.outside.channels import HttpChannel
 from suyuan.outside.operators import HttpOperator
 from suyuan.outside.webhooks import CHANCE_BELOW, Sender, is_endpoint, wait_s
 from suyuan.outside.webhooks import Outcome as WebhookOutcome
-from suyuan.privacy.authority import NoAuthority
 from suyuan.privacy.subject_keys import fetch_keys
 from suyuan.settle.redemption import DueMessage, DueRedemption, due_messages, due_redemptions
 
@@ -59,7 +58,9 @@ async def run_completer(settings: Settings, database_url: str) -> None:
         completer = await _completer(settings, keys, line, connection, stack)
         sender = Sender()
         stack.push_async_callback(sender.close)
-        await _Rounds(settings, completer, connection, sender, keys).run()
+        # The house is kept on a connection of its own, lest a payout wait for a look through a whole table.
+        keeping = await stack.enter_async_context(await psycopg.AsyncConnection.connect(database_url, autocommit=True))
+        await _Rounds(settings, completer, connection, keeping=keeping, sender=sender, keys=keys).run()
 
 
 async def _be_the_only_one(connection: psycopg.AsyncConnection[TupleRow]) -> None:
@@ -109,12 +110,15 @@ class _Rounds:
         settings: Settings,
         completer: Completer,
         connection: psycopg.AsyncConnection[TupleRow],
+        *,
+        keeping: psycopg.AsyncConnection[TupleRow],
         sender: Sender,
         keys: PlatformKeys,
     ) -> None:
         self._settings = settings
         self._completer = completer
         self._connection = connection
+        self._keeping = keeping
         self._sender = sender
         self._keys = keys
         self._began_at = completer.clock.now()
@@ -141,7 +145,7 @@ class _Rounds:
         keeping = HouseKeeping()
         while True:
             try:
-                await keep_house(self._completer, self._connection, keeping)
+                await keep_house(self._completer, self._keeping, keeping)
             except psycopg.OperationalError:
                 raise
             except Exception as fault:
@@ -195,7 +199,9 @@ class _Rounds:
     async def _finish(self, due: DueRedemption, opening: Opening | None) -> None:
         name = due.redemption.id
         if opening is None:
-            raise NoAuthority("what this redemption has to show was forgotten")
+            log.error("subject_key_is_missing", work=name)
+            await wait_for_key(self._completer, due)
+            return
         is_older = due.redemption.changed_at <= self._began_at
         is_doubtful = is_older or name in self._doubtful
         answer = await finish_payout(self._completer, due, opening, may_have_been_sent=is_doubtful)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from suyuan.base import crypto
 from suyuan.base.clock import SystemClock
 from suyuan.base.crypto import PublicKey, Signer
-from suyuan.privacy.keyring import KEY_BYTES, FileKms, FileRing, make_ring
+from suyuan.privacy.keyring import KEY_BYTES, FileKms, FileRing, UnsafeKeyFile, make_ring
 from suyuan.privacy.vault import Vault, derive, make_key_file, read_key_file
 
 ALGORITHM = "ed25519"
@@ -42,10 +42,14 @@ def make_keys(data: Path) -> None:
     """Makes the keys of a new platform; existing ones are left as they are."""
     folder = data / "keys"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    is_new = not (folder / "vault.key").exists()
+    if is_new and (folder / "epochs.key").exists():
+        raise UnsafeKeyFile("there is no key file vault.key, though its ring is there; restore it from its backup")
     for name in ("vault.key", "platform.key"):
         if not (folder / name).exists():
             make_key_file(folder / name, chance=os.urandom(KEY_BYTES))
-    if not (folder / "epochs.key").exists():
+    # Only a new platform gets a new ring: where the old one is lost, a silent new one would hide that everything is.
+    if is_new:
         make_ring(folder / "epochs.key", _kms(read_key_file(folder / "vault.key")), now=SystemClock().now())
 
 

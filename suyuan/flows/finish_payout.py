@@ -21,7 +21,7 @@ from suyuan.base.clock import Clock
 from suyuan.base.money import Fen, ValueKind
 from suyuan.base.refusals import Refusal
 from suyuan.flows.read_fields import read_to_perform_contract
-from suyuan.flows.record_outcome import CONSUME_SUFFIX, PAY_SUFFIX, Recorded, outcome_of
+from suyuan.flows.record_outcome import CONSUME_SUFFIX, PAY_SUFFIX, Recorded, RecordOutcome, order_no_of, outcome_of
 from suyuan.history.frames import Commands
 from suyuan.privacy.authority import Authority
 from suyuan.privacy.classes import Sealed
@@ -37,6 +37,8 @@ from suyuan.settle.redemption import SELLING, DueRedemption, Redemption, stage_o
 # What a stage does not show the world stays sealed, so its place in the other stage's order is only held.
 SEALED = "sealed"
 READER = "completer"
+# Somebody has to bring the key ring or the row back first, which takes people a while.
+NO_KEY_WAIT_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +67,28 @@ async def may_open(completer: Completer, due: Sequence[DueRedemption]) -> dict[s
     """Records the reads of all these stages, one event for each purpose. What is not in the answer stays closed."""
     openings: dict[str, Opening] = {}
     for purpose, fields in ((CONSUME_CARD, (CARD_SERIAL, CARD_PIN, BALANCE_NUMBER)), (PAY_SELLER, (SELLER_PAYEE,))):
-        shown = {one.redemption.id: _key_of(one) for one in due if _is_paid_now(one) == (purpose is PAY_SELLER)}
-        if not shown:
+        places = {one.redemption.id: _key_of(one) for one in due if _is_paid_now(one) == (purpose is PAY_SELLER)}
+        rows = await completer.subject_keys(places.values()) if places else {}
+        # Only what can be opened is read, so that history tells of nobody whose key is gone.
+        keys = {name: key for name, place in places.items() if (key := _unlocked(completer.vault, rows.get(place)))}
+        if not keys:
             continue
-        subjects = {place.rpartition("/")[0] for place in shown.values()}
+        subjects = {key.subject for key in keys.values()}
         authority = await read_to_perform_contract(completer.line, purpose, subjects, fields, reader=READER)
         if isinstance(authority, Refusal):
             return authority
-        keys = await completer.subject_keys(shown.values())
-        for redemption, place in shown.items():
-            key = _unlocked(completer.vault, keys.get(place))
-            if key is not None and key.subject in authority.scope:
-                openings[redemption] = Opening(authority, key)
+        openings |= {name: Opening(authority, key) for name, key in keys.items() if key.subject in authority.scope}
     return openings
+
+
+async def wait_for_key(completer: Completer, due: DueRedemption) -> Recorded | Refusal:
+    """Puts off a redemption whose key is gone or broken, so that it makes room for the others."""
+    redemption = due.redemption
+    answer = await completer.line.submit(
+        RecordOutcome(redemption.id, order_no_of(redemption), "unknown", "no_key", due.attempts, NO_KEY_WAIT_S)
+    )
+    assert isinstance(answer, Recorded | Refusal)
+    return answer
 
 
 def _unlocked(vault: Vault, row: SubjectKey | None) -> OpenKey | None:

@@ -34,6 +34,8 @@ from suyuan.settle import redemption as booking
 from suyuan.settle.account import SUSPENDED
 
 SELLERS_PER_ROUND_MAX = 100
+# A seller may have sold tens of thousands of cards, and a command has to fit into a frame.
+KEYS_AT_ONCE = 2_000
 BROKEN = bytes(FINGERPRINT_BYTES)
 
 
@@ -42,6 +44,7 @@ class Shred(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     seller: str
     fingerprints: dict[str, bytes]
+    is_last: bool
 
 
 class Forgotten(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -64,9 +67,14 @@ async def finish_shreddings(
         subjects = [seller, *await booking.settled_of_seller(connection, seller)]
         keys = await look_up_keys([place for subject in subjects for place in key_ids(subject)])
         fingerprints = {place: _fingerprint(vault, key) for place, key in keys.items() if not key.is_forgotten}
-        answer = await line.submit(Shred(seller, fingerprints))
-        if isinstance(answer, Forgotten):
-            done.append(answer)
+        places = list(fingerprints)
+        for start in range(0, max(1, len(places)), KEYS_AT_ONCE):
+            chosen = {place: fingerprints[place] for place in places[start : start + KEYS_AT_ONCE]}
+            answer = await line.submit(Shred(seller, chosen, is_last=start + KEYS_AT_ONCE >= len(places)))
+            if isinstance(answer, Refusal):
+                break
+            if isinstance(answer, Forgotten) and start + KEYS_AT_ONCE >= len(places):
+                done.append(answer)
     return done
 
 
@@ -126,7 +134,8 @@ def apply(shelves: Shelves, command: Shred, turn: Turn) -> Decided:
     seller.sealed_name = seller.sealed_identity = seller.sealed_number = seller.sealed_payee = ""
     seller.identity_index = seller.payee_index = ""
     shelves.register.sellers.change(seller.id, seller)
-    intent.shredded_at, intent.epoch = turn.at, max((row.epoch for row in rows), default=0)
+    intent.epoch = max(intent.epoch, *(row.epoch for row in rows), 0)
+    intent.shredded_at = turn.at if command.is_last else None
     shelves.shreddings.change(intent.subject, intent)
     return Decided(Forgotten(command.seller, intent.epoch), (_shredded(command, rows, intent),))
 

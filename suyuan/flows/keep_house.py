@@ -4,10 +4,10 @@
    payout is still under way is asked for again, so the place in the operator's list moves only past settled ones;
    those behind it are booked all the same, or one payout that hangs would hold up the debts of everybody else.
 2. Limit holds that expired are released by the line even where their seller never comes back.
-3. Who was to be forgotten loses their keys (`forget_subject`), and the vault's epoch is rolled (`roll_epoch`), so that
-   nothing of them comes back from a backup.
-4. Nonces that are older than any fresh signature are deleted. Nobody decides on them any more, so this alone goes
+3. Nonces that are older than any fresh signature are deleted. Nobody decides on them any more, so this alone goes
    around the line.
+4. Who was to be forgotten loses their keys (`forget_subject`), and the vault's epoch is rolled (`roll_epoch`), so that
+   nothing of them comes back from a backup.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ async def keep_house(
     expired = await limits.accounts_with_expired_holds(connection, now=now, rows_max=ACCOUNTS_PER_SWEEP_MAX)
     if expired:
         await completer.line.submit(ReleaseHolds(tuple(expired)))
-    # (3) The vault's keys.
+    # (3) Nonces that can no longer be replayed.
+    await once.forget_nonces(connection, before=plus(now, -once.NONCE_TTL_S))
+    # (4) The vault's keys.
     await finish_shreddings(completer.line, completer.vault, completer.subject_keys, connection)
     await roll_epoch(completer.line, completer.vault, connection, now=now, chance=completer.chance)
-    # (4) Nonces that can no longer be replayed.
-    await once.forget_nonces(connection, before=plus(now, -once.NONCE_TTL_S))
 
 
 async def _book_reversals(completer: Completer, name: str, operator: Operator, cursor: str) -> str:

@@ -1,21 +1,25 @@
-"""The roll: once a day a new epoch begins, what is still needed is wrapped again, and the old epoch's key is destroyed.
+"""The roll: once a day a new epoch begins, what is still needed is wrapped again, and a day later the old key dies.
 
-A data key that was forgotten still lies, wrapped, in the database's log, dead rows and backups. After the roll that
-followed, nothing opens it: not even whoever holds all of those and the platform's present keys.
+A data key that was forgotten still lies, wrapped, in the database's log, dead rows and backups. Once the epoch that had
+wrapped it is destroyed nothing opens it: not even whoever holds all of those and the platform's present keys.
 
 Each round takes the roll as far as it can go; every step may be repeated, so a keeper that dies goes on where it was:
 
 1. When the newest epoch is a day old, the next one begins. Workers see it within a second.
-2. When it is `GRACE_S` old, the epochs before it are closed: the line takes no key of theirs any more.
-3. What hangs on the closed epochs is wrapped again, a stretch of the table at a time. A key that somebody has altered
-   cannot be: it opens nothing any more, which the log tells.
-4. When nothing else does, their keys are destroyed, first in the ring's file, then in history's words. A ring restored
-   from a copy brings no key back to life for long: what is destroyed in history is destroyed again.
+2. When it is `GRACE_S` old, the epochs before it are closed: the line takes no key of theirs any more. What hangs on
+   them is wrapped again, a stretch of the table at a time.
+3. The epochs before the last but one are destroyed, first in the ring's file, then in history's words. There is a day
+   between wrapping again and destroying, so a standby that takes over, or a recovery to some hours ago, finds its keys.
+
+A key that somebody has altered cannot be wrapped again; it opens nothing anyway, and the log tells of it. Where more
+than a few are like that, or where the ring is behind the database, the ring is not this platform's, or an old copy:
+`RingIsBehind`, and nothing is begun or destroyed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import psycopg
 import structlog
@@ -23,11 +27,11 @@ from psycopg.rows import TupleRow
 
 from suyuan.base.clock import DAY_S, plus
 from suyuan.base.refusals import Refusal
-from suyuan.flows.keep_keys import CloseEpoch, EpochsAre, RecordDestroyed
+from suyuan.flows.keep_keys import CloseEpoch, RecordDestroyed
 from suyuan.history.frames import Commands
 from suyuan.privacy import subject_keys
-from suyuan.privacy.keyring import NONCE_BYTES, FileRing
-from suyuan.privacy.subject_keys import SubjectKey
+from suyuan.privacy.keyring import NONCE_BYTES, FileRing, NoEpochKey
+from suyuan.privacy.subject_keys import SubjectKey, VaultEpoch
 from suyuan.privacy.vault import BrokenSeal, Vault
 
 EPOCH_S = DAY_S
@@ -35,7 +39,15 @@ EPOCH_S = DAY_S
 GRACE_S = 60
 KEYS_AT_ONCE = 2_000
 
+# So many may have been altered one by one; more of them mean that the ring is wrong.
+BROKEN_KEYS_MAX = 10
+BROKEN_SHARE = 100
+
 log = structlog.get_logger()
+
+
+class RingIsBehind(Exception):
+    """Raised when the ring is an old copy, or another platform's: going on would lose what the right one opens."""
 
 
 async def roll_epoch(
@@ -51,42 +63,61 @@ async def roll_epoch(
     if not isinstance(ring, FileRing):
         return
     ring.look_again(now)
-    # (1) The next epoch begins.
-    if now >= plus(ring.newest_begun_at, EPOCH_S):
+    epochs = await subject_keys.vault_epoch(connection)
+    # (1) The next epoch begins. One that began in the future was begun by a clock that was wrong.
+    if not ring.newest_begun_at <= now < plus(ring.newest_begun_at, EPOCH_S):
+        await _demand_present(ring, connection, epochs)
         ring.begin(now)
         return
-    until = ring.newest - 1
-    if until < 1 or now < plus(ring.newest_begun_at, GRACE_S):
+    if now < plus(ring.newest_begun_at, GRACE_S):
         return
-    # (2) The epochs before it are closed.
-    epochs = await line.submit(CloseEpoch(until))
-    if isinstance(epochs, Refusal):
-        return
-    assert isinstance(epochs, EpochsAre), "the line answers a closing with nothing else"
-    if epochs.destroyed >= until and ring.oldest > until:
-        return
-    # (3) What is needed is wrapped again. (4) Then nothing needs the old keys.
-    broken = await _wrap_again(vault, connection, until, chance)
-    if await subject_keys.count_of_epochs(connection, until=until) == broken:
-        ring.destroy(until)
-        await line.submit(RecordDestroyed(until))
+    # (2) The epochs before it are closed, and what is needed is wrapped again.
+    old, oldest = ring.newest - 1, ring.newest - 2
+    if epochs.closed < old:
+        await _demand_present(ring, connection, epochs)
+        if isinstance(await line.submit(CloseEpoch(old)), Refusal):
+            return
+        await _wrap_again(vault, connection, old, chance)
+    # (3) A day later nothing needs the oldest keys; where the keeper died meanwhile, the rest is wrapped now.
+    if ring.oldest <= oldest:
+        await _demand_present(ring, connection, epochs)
+        passed = await _wrap_again(vault, connection, oldest, chance)
+        if await subject_keys.count_of_epochs(connection, until=oldest) != passed.broken:
+            return
+        ring.destroy(oldest)
+    if epochs.destroyed < oldest:
+        await line.submit(RecordDestroyed(oldest))
+
+
+async def _demand_present(ring: FileRing, connection: psycopg.AsyncConnection[TupleRow], epochs: VaultEpoch) -> None:
+    newest = await subject_keys.newest_epoch(connection)
+    if ring.newest < max(epochs.closed + 1, newest):
+        raise RingIsBehind("epochs.key is older than the database; restore the newest copy of it, or nothing opens")
+
+
+class _Passed(NamedTuple):
+    """What a pass over the whole table came to."""
+
+    tried: int
+    broken: int
 
 
 async def _wrap_again(
     vault: Vault, connection: psycopg.AsyncConnection[TupleRow], until: int, chance: Callable[[int], bytes]
-) -> int:
-    """Goes through the whole table once. Returns how many keys could not be unwrapped."""
-
+) -> _Passed:
     def wrap(key: SubjectKey) -> SubjectKey | None:
         try:
             return vault.wrap_again(key, chance=chance(NONCE_BYTES))
-        except BrokenSeal:
-            log.error("subject_key_is_broken", epoch=key.epoch)
+        except (BrokenSeal, NoEpochKey):
             return None
 
-    after_id, broken, is_done = "", 0, False
+    after_id, tried, broken, is_done = "", 0, 0, False
     while not is_done:
         stretch = await subject_keys.wrap_again(connection, wrap, until=until, after_id=after_id, rows_max=KEYS_AT_ONCE)
         after_id, is_done = stretch.last_id, stretch.is_done
-        broken += stretch.broken
-    return broken
+        tried, broken = tried + stretch.tried, broken + stretch.broken
+    if broken:
+        log.error("subject_keys_are_broken", keys=broken, of=tried)
+    if broken > BROKEN_KEYS_MAX and broken * BROKEN_SHARE > tried:
+        raise RingIsBehind(f"{broken} of {tried} data keys do not open; this ring is not the one that wrapped them")
+    return _Passed(tried, broken)

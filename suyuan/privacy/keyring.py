@@ -154,7 +154,8 @@ class FileRing(Ring):
 
     def look_again(self, now: int) -> None:
         """Reads the file again where it has changed, at most once a second."""
-        if now < self._looked_at + LOOK_AGAIN_S * SECOND:
+        # A clock that was set back must not keep us from looking.
+        if self._looked_at <= now < self._looked_at + LOOK_AGAIN_S * SECOND:
             return
         self._looked_at = now
         if _stamp(self._file) != self._seen:
@@ -179,14 +180,18 @@ class FileRing(Ring):
         return super()._cipher(epoch)
 
     def _load(self) -> None:
-        self._seen = _stamp(self._file)
+        seen = _stamp(self._file)
         # A ring that is replaced while it is read may be found overwritten; the one that replaced it is whole.
-        self._epochs = _read_ring(self._file) or _read_ring(self._file)
-        if not self._epochs:
+        epochs = _read_ring(self._file) or _read_ring(self._file)
+        if not epochs:
             raise UnsafeKeyFile(f"the key file {self._file.name} is torn; restore it from its backup")
-        super().__init__({epoch.number: _unwrapped(epoch, self._kms) for epoch in self._epochs})
+        super().__init__({epoch.number: _unwrapped(epoch, self._kms) for epoch in epochs})
+        # Only a ring that was read whole counts as seen, so one that is mended is looked at again.
+        self._seen, self._epochs = seen, epochs
 
     def _replace(self, epochs: tuple[_Epoch, ...]) -> None:
+        if _stamp(self._file) != self._seen:
+            raise UnsafeKeyFile(f"the key file {self._file.name} was changed by somebody else; it is left as it is")
         _write_ring(self._file, epochs)
         self._load()
 

@@ -61,7 +61,8 @@ class Rewrapped(NamedTuple):
 
     last_id: str
     rewrapped: int
-    broken: int  # Those that do not unwrap, though their epoch's key is there.
+    tried: int
+    broken: int  # Those that do not unwrap.
     is_done: bool
 
 
@@ -106,7 +107,7 @@ async def wrap_again(
         )  # fmt: skip
         written = (await connection.execute(_REWRAP, columns)).rowcount
     last_id = old[-1].id if old else after_id
-    return Rewrapped(last_id, written, broken=len(tried) - len(fresh), is_done=len(old) < rows_max)
+    return Rewrapped(last_id, written, len(tried), broken=len(tried) - len(fresh), is_done=len(old) < rows_max)
 
 
 async def count_of_epochs(connection: psycopg.AsyncConnection[TupleRow], *, until: int) -> int:
@@ -116,6 +117,19 @@ async def count_of_epochs(connection: psycopg.AsyncConnection[TupleRow], *, unti
     return int(row[0])
 
 
+async def newest_epoch(connection: psycopg.AsyncConnection[TupleRow]) -> int:
+    """The newest epoch that any key hangs on; 0 where there is none."""
+    row = await (await connection.execute(_NEWEST)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def vault_epoch(connection: psycopg.AsyncConnection[TupleRow]) -> VaultEpoch:
+    """How far the epochs have come."""
+    row = await (await connection.execute(_EPOCH, (VAULT,))).fetchone()
+    return VaultEpoch(*row) if row is not None else VaultEpoch(VAULT, 0, 0)
+
+
 _BY_ID = "SELECT id, epoch, wrapped, fingerprint FROM subject_key WHERE id = ANY(%s)"
 _OLD = "SELECT id, epoch, wrapped, fingerprint FROM subject_key WHERE id > %s ORDER BY id LIMIT %s"
 _REWRAP = """
@@ -123,4 +137,6 @@ UPDATE subject_key SET epoch = new.epoch, wrapped = new.wrapped
 FROM unnest(%s::text[], %s::bigint[], %s::bytea[], %s::bytea[]) AS new (id, epoch, wrapped, before)
 WHERE subject_key.id = new.id AND subject_key.wrapped = new.before
 """
+_NEWEST = "SELECT coalesce(max(epoch), 0) FROM subject_key WHERE wrapped <> ''"
+_EPOCH = "SELECT id, closed, destroyed FROM vault_epoch WHERE id = %s"
 _COUNT = "SELECT count(*) FROM subject_key WHERE epoch <= %s AND wrapped <> ''"

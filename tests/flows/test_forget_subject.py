@@ -16,6 +16,7 @@ from suyuan.base.clock import DAY_S
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.faces import officers
 from suyuan.faces.officers import Officer
+from suyuan.flows import forget_subject as forget_module
 from suyuan.flows.change_terms import ForgetSeller, encode_change
 from suyuan.flows.forget_subject import Forgotten, Shred, finish_shreddings
 from suyuan.flows.keep_keys import CloseEpoch
@@ -23,7 +24,7 @@ from suyuan.flows.read_fields import ReadRecorded, RecordRead
 from suyuan.flows.record_outcome import RecordOutcome
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.register_seller import Registered, register_seller
-from suyuan.flows.roll_epoch import GRACE_S, roll_epoch
+from suyuan.flows.roll_epoch import GRACE_S, RingIsBehind, roll_epoch
 from suyuan.privacy.classes import Sealed
 from suyuan.privacy.grant import to_perform_contract
 from suyuan.privacy.keyring import FileKms, FileRing, NoEpochKey, make_ring
@@ -128,8 +129,10 @@ def roll(house: House, *, after_s: float) -> None:
 
 
 def roll_whole(house: House) -> None:
-    roll(house, after_s=DAY_S)
-    roll(house, after_s=GRACE_S)
+    """Two days: one until what is needed is wrapped again, and one more until the old key dies."""
+    for _ in range(2):
+        roll(house, after_s=DAY_S)
+        roll(house, after_s=GRACE_S)
 
 
 def keys(house: House) -> dict[str, SubjectKey]:
@@ -174,6 +177,21 @@ def test_from_the_intent_on_nothing_is_opened_even_where_the_rest_fails(rolling:
     assert finish(rolling) == [Forgotten("slr_new", 1)]
 
 
+def test_a_seller_of_very_many_cards_is_forgotten_in_several_commands(
+    rolling: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One command would not fit into a frame; until the last one the seller is not said to be forgotten."""
+    monkeypatch.setattr(forget_module, "KEYS_AT_ONCE", 2)
+    for number in (1, 2):
+        hear(rolling, sell(rolling, number), "consumed", "paid")
+    assert forget(rolling) == Forgotten("slr_new", 1)
+    kept = keys(rolling)
+    assert len(kept) == 5
+    assert all(key.is_forgotten for key in kept.values())
+    told = [event for event in rolling.events() if event["kind"] == "subjects_shredded/1"]
+    assert [len(event["fingerprints"]) for event in told] == [2, 2, 1]
+
+
 def test_nobody_is_forgotten_while_their_money_is_on_its_way(rolling: House) -> None:
     """The payee is still needed; nothing is half done, and it works once the payout is through."""
     redemption = sell(rolling, 1)
@@ -195,7 +213,7 @@ def test_one_officer_forgets_nobody_and_nobody_is_forgotten_without_an_intent(ro
     submit(rolling, officers.propose(OFFICERS[0], "prp_spite", change))
     alone = submit(rolling, officers.approve(OFFICERS[0], "prp_spite", encode_change(change)))
     assert alone.reason is Reason.proposal_needs_a_second_person
-    skipped = submit(rolling, Shred("slr_new", {place: bytes(16) for place in keys(rolling)}))
+    skipped = submit(rolling, Shred("slr_new", {place: bytes(16) for place in keys(rolling)}, is_last=True))
     assert skipped.reason is Reason.seller_is_unknown
     assert finish(rolling) == []
     assert not any(key.is_forgotten for key in keys(rolling).values())
@@ -232,20 +250,75 @@ def test_a_backup_taken_before_opens_nothing_after_the_roll(rolling: House, tmp_
             thief.unlock(key)
     assert opened(thief, sealed_of(rolling, "slr_stays"), keys(rolling), "slr_stays") == "622202-0002"
     kinds = [event["kind"] for event in rolling.events()]
-    assert kinds[-2:] == ["epoch_closed/1", "epoch_destroyed/1"]
+    assert kinds[-3:] == ["epoch_closed/1", "epoch_closed/1", "epoch_destroyed/1"]
 
 
-def test_a_roll_that_is_interrupted_goes_on_where_it_was(rolling: House, tmp_path: Path) -> None:
-    """The keeper dies after destroying and before telling; the next round tells, once."""
+def test_a_day_lies_between_wrapping_again_and_destroying(rolling: House, tmp_path: Path) -> None:
+    """A standby that takes over, or a recovery to some hours ago, brings back keys of the old epoch: they open."""
+    before = keys(rolling)
+    roll(rolling, after_s=DAY_S)
+    roll(rolling, after_s=GRACE_S)
+    assert {key.epoch for key in keys(rolling).values()} == {2}
+    for key in before.values():
+        rolling.vault.unlock(key)
+    roll(rolling, after_s=DAY_S)
+    roll(rolling, after_s=GRACE_S)
+    assert ring_in(tmp_path).oldest == 2
+
+
+def test_a_keeper_that_dies_in_the_middle_of_a_roll_goes_on_where_it_was(rolling: House, tmp_path: Path) -> None:
+    """It has closed the epoch and wrapped nothing; a day later the rest is wrapped before the old key dies."""
     roll(rolling, after_s=DAY_S)
     rolling.clock.advance(GRACE_S)
     submit(rolling, CloseEpoch(1))
     roll(rolling, after_s=0)
-    roll(rolling, after_s=1)
-    kinds = [event["kind"] for event in rolling.events()]
-    assert (kinds.count("epoch_closed/1"), kinds.count("epoch_destroyed/1")) == (1, 1)
-    assert rolling.rows("SELECT closed, destroyed FROM vault_epoch") == [(1, 1)]
+    assert {key.epoch for key in keys(rolling).values()} == {1}
+    roll(rolling, after_s=DAY_S)
+    roll(rolling, after_s=GRACE_S)
+    assert {key.epoch for key in keys(rolling).values()} == {3}
     assert ring_in(tmp_path).oldest == 2
+    assert rolling.rows("SELECT closed, destroyed FROM vault_epoch") == [(2, 1)]
+
+
+def test_an_old_copy_of_the_ring_begins_and_destroys_nothing(rolling: House, tmp_path: Path) -> None:
+    """Somebody restores yesterday's `epochs.key`. Going on would lose what the right one opens; so nothing goes on."""
+    copy = (tmp_path / "epochs.key").read_bytes()
+    roll(rolling, after_s=DAY_S)
+    roll(rolling, after_s=GRACE_S)
+    (tmp_path / "epochs.key").write_bytes(copy)
+    for _ in range(2):
+        with pytest.raises(RingIsBehind, match="older than the database"):
+            roll(rolling, after_s=DAY_S)
+    assert ring_in(tmp_path).newest == 1
+    late = register(rolling, seller="slr_late")
+    assert isinstance(late, Refusal)
+    assert late.reason is Reason.platform_is_busy
+
+
+def test_another_platforms_ring_destroys_nothing(rolling: House, tmp_path: Path) -> None:
+    """Its epochs have the right numbers and open no key."""
+    for number in range(12):
+        register(rolling, seller=f"slr_{number}", payee=f"622202-1{number:03d}")
+    roll(rolling, after_s=DAY_S)
+    roll(rolling, after_s=GRACE_S)
+    ring = FileRing(tmp_path / "epochs.key", KMS)
+    (tmp_path / "epochs.key").unlink()
+    make_ring(tmp_path / "epochs.key", KMS, now=ring.newest_begun_at)
+    FileRing(tmp_path / "epochs.key", KMS).begin(ring.newest_begun_at)
+    roll(rolling, after_s=DAY_S)
+    with pytest.raises(RingIsBehind, match="do not open"):
+        roll(rolling, after_s=GRACE_S)
+    assert ring_in(tmp_path).oldest == 1
+
+
+def test_an_epoch_that_a_wrong_clock_began_holds_up_no_roll(rolling: House) -> None:
+    """For a moment the keeper's clock stood a month ahead; when it is right again, the next epoch begins at once."""
+    roll(rolling, after_s=30 * DAY_S)
+    rolling.clock.advance(-30 * DAY_S)
+    roll(rolling, after_s=1)
+    ring = rolling.vault.ring
+    assert isinstance(ring, FileRing)
+    assert (ring.newest, ring.newest_begun_at) == (3, rolling.clock.now())
 
 
 def test_a_key_that_somebody_altered_stops_neither_the_roll_nor_the_forgetting(rolling: House) -> None:
@@ -258,7 +331,7 @@ def test_a_key_that_somebody_altered_stops_neither_the_roll_nor_the_forgetting(r
         )
     roll_whole(rolling)
     assert rolling.rows("SELECT destroyed FROM vault_epoch") == [(1,)]
-    assert {key.epoch for place, key in keys(rolling).items() if place != "slr_new/finance"} == {2}
+    assert {key.epoch for place, key in keys(rolling).items() if place != "slr_new/finance"} == {3}
     assert isinstance(forget(rolling), Forgotten)
     assert all(key.is_forgotten for place, key in keys(rolling).items() if place.startswith("slr_new/"))
 
@@ -266,14 +339,14 @@ def test_a_key_that_somebody_altered_stops_neither_the_roll_nor_the_forgetting(r
 def test_destroyed_before_it_was_told_is_told_at_the_next_round(rolling: House) -> None:
     """The keeper dies between the ring's file and history."""
     roll(rolling, after_s=DAY_S)
+    roll(rolling, after_s=GRACE_S)
+    roll(rolling, after_s=DAY_S)
     rolling.clock.advance(GRACE_S)
-    submit(rolling, CloseEpoch(1))
     ring = rolling.vault.ring
     assert isinstance(ring, FileRing)
-    connection_free_wrap(rolling)
     ring.destroy(1)
     roll(rolling, after_s=0)
-    assert rolling.rows("SELECT closed, destroyed FROM vault_epoch") == [(1, 1)]
+    assert rolling.rows("SELECT closed, destroyed FROM vault_epoch") == [(2, 1)]
 
 
 def test_a_worker_that_slept_through_the_roll_is_told_to_try_again(rolling: House, tmp_path: Path) -> None:
@@ -300,16 +373,6 @@ def test_a_dump_of_the_whole_database_holds_no_value_and_no_key(rolling: House, 
     assert len(dump) > 1_000
     planted = [PERSON[name] for name in ("name", "identity_number", "number", "payee")] + [f"{7:017d}", f"{7:018d}"]
     assert [value for value in planted if value in dump] == []
-
-
-def connection_free_wrap(house: House) -> None:
-    """What the keeper had done before it died: every key hangs on the new epoch."""
-    with db.connect(house.url, autocommit=True) as connection:
-        for key in keys(house).values():
-            fresh = house.vault.wrap_again(key, chance=bytes(12))
-            connection.execute(
-                "UPDATE subject_key SET epoch = %s, wrapped = %s WHERE id = %s", (fresh.epoch, fresh.wrapped, key.id)
-            )
 
 
 def sealed_of(house: House, seller: str) -> Sealed:
