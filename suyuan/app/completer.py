@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -78,9 +78,6 @@ async def _completer(
     connection: psycopg.AsyncConnection[TupleRow],
     stack: AsyncExitStack,
 ) -> Completer:
-    async def fetch(query: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        return await (await connection.execute(query.encode(), values)).fetchall()
-
     callers: dict[str, Caller] = {}
     for url in {*settings.operators.values(), *settings.channels.values()}:
         callers[url] = await stack.enter_async_context(
@@ -94,7 +91,7 @@ async def _completer(
     return Completer(
         line=line,
         vault=keys.vault,
-        subject_keys=functools.partial(fetch_keys, fetch),
+        subject_keys=functools.partial(fetch_keys, connection),
         clock=SystemClock(),
         chance=os.urandom,
         operators={name: HttpOperator(name, callers[url]) for name, url in settings.operators.items()},

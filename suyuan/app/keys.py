@@ -15,8 +15,16 @@ from typing import NamedTuple
 from suyuan.base import crypto
 from suyuan.base.clock import SystemClock
 from suyuan.base.crypto import PublicKey, Signer
-from suyuan.privacy.keyring import KEY_BYTES, FileKms, FileRing, UnsafeKeyFile, make_ring
-from suyuan.privacy.vault import Vault, derive, make_key_file, read_key_file
+from suyuan.privacy.keyring import (
+    KEY_BYTES,
+    FileKms,
+    FileRing,
+    UnsafeKeyFile,
+    make_key_file,
+    make_ring,
+    read_key_file,
+)
+from suyuan.privacy.vault import Vault, derive
 
 ALGORITHM = "ed25519"
 

@@ -67,15 +67,25 @@ async def finish_shreddings(
         subjects = [seller, *await booking.settled_of_seller(connection, seller)]
         keys = await look_up_keys([place for subject in subjects for place in key_ids(subject)])
         fingerprints = {place: _fingerprint(vault, key) for place, key in keys.items() if not key.is_forgotten}
-        places = list(fingerprints)
-        for start in range(0, max(1, len(places)), KEYS_AT_ONCE):
-            chosen = {place: fingerprints[place] for place in places[start : start + KEYS_AT_ONCE]}
-            answer = await line.submit(Shred(seller, chosen, is_last=start + KEYS_AT_ONCE >= len(places)))
-            if isinstance(answer, Refusal):
-                break
-            if isinstance(answer, Forgotten) and start + KEYS_AT_ONCE >= len(places):
-                done.append(answer)
+        answer = await _shred(line, seller, fingerprints)
+        if isinstance(answer, Forgotten):
+            done.append(answer)
     return done
+
+
+async def _shred(line: Commands, seller: str, fingerprints: dict[str, bytes]) -> Forgotten | Refusal:
+    places = list(fingerprints)
+    stretches = [places[start : start + KEYS_AT_ONCE] for start in range(0, len(places), KEYS_AT_ONCE)]
+    answer: Forgotten | Refusal = Forgotten(seller, 0)
+    # A seller without a key is forgotten by a command as well.
+    for number, stretch in enumerate(stretches or [[]], 1):
+        chosen = {place: fingerprints[place] for place in stretch}
+        said = await line.submit(Shred(seller, chosen, is_last=number >= len(stretches)))
+        assert isinstance(said, Forgotten | Refusal), "the line answers a shredding with nothing else"
+        answer = said
+        if isinstance(answer, Refusal):
+            break
+    return answer
 
 
 def _fingerprint(vault: Vault, key: SubjectKey) -> bytes:
@@ -134,7 +144,7 @@ def apply(shelves: Shelves, command: Shred, turn: Turn) -> Decided:
     seller.sealed_name = seller.sealed_identity = seller.sealed_number = seller.sealed_payee = ""
     seller.identity_index = seller.payee_index = ""
     shelves.register.sellers.change(seller.id, seller)
-    intent.epoch = max(intent.epoch, *(row.epoch for row in rows), 0)
+    intent.epoch = max([intent.epoch, *(row.epoch for row in rows)])
     intent.shredded_at = turn.at if command.is_last else None
     shelves.shreddings.change(intent.subject, intent)
     return Decided(Forgotten(command.seller, intent.epoch), (_shredded(command, rows, intent),))

@@ -44,7 +44,6 @@ NONCE_BYTES = 12
 # How soon a process notices a new epoch; the closing of the old one waits much longer than this.
 LOOK_AGAIN_S = 1
 
-
 Randomness = Callable[[int], bytes]
 
 
@@ -213,6 +212,29 @@ def read_private(file: Path) -> bytes:
     return file.read_bytes()
 
 
+def read_key_file(key_file: Path) -> bytes:
+    """The 32 secret bytes of a key file. Raises `UnsafeKeyFile` with what to do about it."""
+    secret = read_private(key_file)
+    if len(secret) != KEY_BYTES:
+        raise UnsafeKeyFile(f"the key file {key_file.name} is torn; restore it from its backup")
+    return secret
+
+
+def make_key_file(key_file: Path, *, chance: bytes) -> None:
+    """Writes a new key file of 32 random bytes. Never overwrites one: what it sealed would be lost."""
+    assert len(chance) == KEY_BYTES
+    _write_private(key_file, chance)
+
+
+def _write_private(file: Path, content: bytes) -> None:
+    """Makes a file that nobody else may read, and waits until it is on the disk."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
 def _read_ring(file: Path) -> tuple[_Epoch, ...]:
     """The epochs in the file, the oldest first; none where it is torn."""
     try:
@@ -245,11 +267,7 @@ def _write_ring(file: Path, epochs: tuple[_Epoch, ...]) -> None:
     """Replaces the file whole: a reader sees the old ring or the new one, and so does whoever starts after a crash."""
     fresh = file.with_suffix(".new")
     fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as content:
-        content.write(msgspec.json.encode(_File(epochs)))
-        content.flush()
-        os.fsync(content.fileno())
+    _write_private(fresh, msgspec.json.encode(_File(epochs)))
     with file.open("r+b") if file.exists() else contextlib.nullcontext() as replaced:
         fresh.replace(file)
         _sync_folder(file.parent)

@@ -4,10 +4,8 @@ Owns the table `shredding`: one row a subject, written with the intent and never
 erased stays erased whatever is restored. `epoch` is 0 until the data keys are gone, and then the newest epoch that had
 wrapped any of them: when that epoch's key is destroyed, no copy anywhere opens any more.
 
->>> Shredding("slr_1", "subject asked", 5, None, 0).is_effective(destroyed=3)
-False
->>> Shredding("slr_1", "subject asked", 5, 9, 3).is_effective(destroyed=3)
-True
+>>> Shredding("slr_1", "subject asked", intended_at=5, shredded_at=9, epoch=3).epoch
+3
 """
 
 from __future__ import annotations
@@ -27,10 +25,6 @@ class Shredding(msgspec.Struct, gc=False):
     intended_at: int
     shredded_at: int | None
     epoch: int
-
-    def is_effective(self, *, destroyed: int) -> bool:
-        """Whether nothing can bring the subject's fields back, with all epochs up to `destroyed` gone."""
-        return self.shredded_at is not None and self.epoch <= destroyed
 
 
 async def unfinished(connection: psycopg.AsyncConnection[TupleRow], *, rows_max: int) -> list[str]:

@@ -13,8 +13,8 @@ to which epoch the line takes no new keys any more, and up to which one the keys
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import msgspec
 import psycopg
@@ -25,8 +25,6 @@ from suyuan.privacy.classes import KEY_CLASSES, Privacy
 TABLE = "subject_key"
 EPOCH_TABLE = "vault_epoch"
 VAULT = "vault"
-
-Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
 
 
 class SubjectKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -60,7 +58,6 @@ class Rewrapped(NamedTuple):
     """How far a pass over the keys has come."""
 
     last_id: str
-    rewrapped: int
     tried: int
     broken: int  # Those that do not unwrap.
     is_done: bool
@@ -76,9 +73,9 @@ def key_ids(subject: str) -> list[str]:
     return [key_id(subject, key_class) for key_class in KEY_CLASSES]
 
 
-async def fetch_keys(fetch: Fetch, ids: Iterable[str]) -> dict[str, SubjectKey]:
+async def fetch_keys(connection: psycopg.AsyncConnection[TupleRow], ids: Iterable[str]) -> dict[str, SubjectKey]:
     """The data keys at these places, forgotten ones too."""
-    rows = await fetch(_BY_ID, [list(ids)])
+    rows = await (await connection.execute(_BY_ID, (list(ids),))).fetchall()
     return {row[0]: SubjectKey(*row) for row in rows}
 
 
@@ -98,16 +95,15 @@ async def wrap_again(
     old = [SubjectKey(*row) for row in rows]
     tried = [wrap(key) for key in old if key.epoch <= until and not key.is_forgotten]
     fresh = [key for key in tried if key is not None]
-    written = 0
     if fresh:
         before = {key.id: key.wrapped for key in old}
         columns = (
             [key.id for key in fresh], [key.epoch for key in fresh],
             [key.wrapped for key in fresh], [before[key.id] for key in fresh],
         )  # fmt: skip
-        written = (await connection.execute(_REWRAP, columns)).rowcount
+        await connection.execute(_REWRAP, columns)
     last_id = old[-1].id if old else after_id
-    return Rewrapped(last_id, written, len(tried), broken=len(tried) - len(fresh), is_done=len(old) < rows_max)
+    return Rewrapped(last_id, len(tried), broken=len(tried) - len(fresh), is_done=len(old) < rows_max)
 
 
 async def count_of_epochs(connection: psycopg.AsyncConnection[TupleRow], *, until: int) -> int:

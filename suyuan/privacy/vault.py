@@ -30,15 +30,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from binascii import a2b_base64, b2a_base64
-from pathlib import Path
 from typing import NamedTuple
 
 from suyuan.base.crypto import Aead, BadSeal, aead
 from suyuan.privacy.authority import Authority, NoAuthority
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
-from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, Ring, UnsafeKeyFile, read_private
+from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, Ring
 from suyuan.privacy.purposes import Field
 from suyuan.privacy.subject_keys import SubjectKey, key_id
 
@@ -89,7 +87,7 @@ class Vault:
         return _open_key(row, subject, secret, self._algorithm)
 
     def unlock(self, row: SubjectKey) -> OpenKey:
-        """The data key of a row. Raises `NoEpochKey` where it is forgotten, `BrokenSeal` where it is another's."""
+        """The data key of a row. Raises `NoEpochKey` for a destroyed epoch, `BrokenSeal` for a broken key."""
         secret = self._secret(row)
         return _open_key(row, row.subject, secret, self._algorithm)
 
@@ -173,21 +171,3 @@ def _algorithm_of(prefix: str) -> str:
     if algorithm is None:
         raise ValueError("no seal begins like this")
     return algorithm
-
-
-def read_key_file(key_file: Path) -> bytes:
-    """The 32 secret bytes of a key file. Raises `UnsafeKeyFile` with what to do about it."""
-    secret = read_private(key_file)
-    if len(secret) != KEY_BYTES:
-        raise UnsafeKeyFile(f"the key file {key_file.name} is torn; restore it from its backup")
-    return secret
-
-
-def make_key_file(key_file: Path, *, chance: bytes) -> None:
-    """Writes a new key file of 32 random bytes. Never overwrites one: what it sealed would be lost."""
-    assert len(chance) == KEY_BYTES
-    descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(chance)
-        file.flush()
-        os.fsync(file.fileno())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -53,11 +52,7 @@ def open_all(house: House, operator: Spends, *, finish: bool = False) -> tuple[d
 
     async def go() -> tuple[dict[str, Opening], list[Any]]:
         async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
-
-            async def fetch(query: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
-                return await (await connection.execute(query.encode(), values)).fetchall()
-
-            look_up = functools.partial(fetch_keys, fetch)
+            look_up = functools.partial(fetch_keys, connection)
             completer = Completer(
                 house.line, house.vault, look_up, house.clock, house.desk.chance, {"cmcc": operator}, {}
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +96,8 @@ def finish(house: House) -> list[Forgotten]:
 
     async def go() -> list[Forgotten]:
         async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
-
-            async def fetch(query: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
-                return await (await connection.execute(query.encode(), values)).fetchall()
-
             return await finish_shreddings(
-                house.line, house.vault, functools.partial(fetch_keys, fetch), connection
+                house.line, house.vault, functools.partial(fetch_keys, connection), connection
             )  # fmt: skip
 
     return house.run(go())

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from suyuan.privacy.authority import Contract, NoAuthority
 from suyuan.privacy.classes import Sealed
 from suyuan.privacy.grant import READ_TTL_S, to_perform_contract
-from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, NoEpochKey, Ring, UnsafeKeyFile
+from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, NoEpochKey, Ring, UnsafeKeyFile, make_key_file, read_key_file
 from suyuan.privacy.purposes import CONSUME_CARD, PAY_SELLER, SELLER_NAME, SELLER_PAYEE
 from suyuan.privacy.subject_keys import SubjectKey
-from suyuan.privacy.vault import KEY_CHANCE_BYTES, BrokenSeal, OpenKey, Vault, make_key_file, read_key_file
+from suyuan.privacy.vault import KEY_CHANCE_BYTES, BrokenSeal, OpenKey, Vault
 
 RING = Ring({1: bytes(KEY_BYTES)})
 VAULT = Vault(bytes(range(KEY_BYTES)), RING)
