@@ -15,121 +15,40 @@ b'{"subject":{"change":"{}","proposal":"prp_1"},"verb":"approve"}'
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import TypeAlias
 
 import msgspec
 
-from suyuan.base.clock import DAY_S
 from suyuan.base.crypto import BadSignature, PublicKey
-from suyuan.base.money import RATIO_TERM_MAX, ValueKind
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.base.wire import canonical, unb64
-from suyuan.flows.forget_subject import intend, want_intent
+from suyuan.flows import forget_subject, trade_terms
+from suyuan.flows.changing import Approval, Change, ChangeKind, Made
+from suyuan.flows.forget_subject import ForgetSeller
 from suyuan.flows.shelves import Shelves
-from suyuan.history.events import (
-    AgentRegistered,
-    ChangeApproved,
-    ChangeProposed,
-    Fact,
-    OfficerRegistered,
-    PartnerRegistered,
-    SwitchTurned,
+from suyuan.flows.trade_terms import (
+    AddAgent,
+    AddContract,
+    AddKey,
+    AddPartner,
+    EndContract,
+    MoveKey,
+    is_key,
 )
+from suyuan.history.events import ChangeApproved, ChangeProposed, OfficerRegistered, SwitchTurned
 from suyuan.history.line import Applier, Decided, Turn
-from suyuan.settle.account import (
-    ACTIVE,
-    EVERYTHING,
-    FOR_EVER,
-    NEXT,
-    RETIRING,
-    REVOKED,
-    Agent,
-    Contract,
-    Key,
-    Officer,
-    Partner,
-    Proposal,
-    Switch,
-)
-from suyuan.settle.payout import Disposition
+from suyuan.settle.account import EVERYTHING, Officer, Proposal, Switch
 
 # The two seats are proposals that approved themselves, so that the database lets each be taken once.
 FOUNDING_SEATS = ("founding:1", "founding:2")
 FOUNDER = "founding"
-HOLD_S_MAX = 366 * DAY_S
 SWITCH_KINDS = frozenset({"key", "partner", "channel", "card_kind"})
-KEY_MOVES = frozenset({(NEXT, ACTIVE), (ACTIVE, RETIRING), (NEXT, REVOKED), (ACTIVE, REVOKED), (RETIRING, REVOKED)})
-
-
-class Change(msgspec.Struct, frozen=True, tag_field="change", forbid_unknown_fields=True):
-    """What can be proposed."""
 
 
 class AddOfficer(Change, frozen=True, tag="add_officer"):
     id: str
     algorithm: str
     public_key: str
-
-
-class AddPartner(Change, frozen=True, tag="add_partner"):
-    id: str
-    name: str
-    webhook_url: str = ""
-
-
-class AddAgent(Change, frozen=True, tag="add_agent"):
-    id: str
-    partner: str
-    parent: str | None = None
-
-
-class AddContract(Change, frozen=True, tag="add_contract"):
-    """A new contract. Terms are never altered: the old contract ends, a new one begins."""
-
-    id: str
-    partner: str
-    source: str
-    value_kind: str
-    ratio_face: int
-    ratio_value: int
-    channel: str
-    merchant_id: str
-    disposition: str
-    hold_s: int = 0
-    begins_at: int = 0
-    ends_at: int = FOR_EVER
-
-
-class EndContract(Change, frozen=True, tag="end_contract"):
-    id: str
-    ends_at: int
-
-
-class AddKey(Change, frozen=True, tag="add_key"):
-    id: str
-    owner_kind: str
-    owner: str
-    algorithm: str
-    public_key: str
-    state: str = ACTIVE
-    networks: str = ""
-    ends_at: int = FOR_EVER
-
-
-class MoveKey(Change, frozen=True, tag="move_key"):
-    """Moves a key on in its life; a retiring one still signs until `ends_at`."""
-
-    id: str
-    state: str
-    ends_at: int = FOR_EVER
-
-
-class ForgetSeller(Change, frozen=True, tag="forget_seller"):
-    """Everything of a seller is closed and then forgotten (`forget_subject`), which nobody can undo."""
-
-    id: str
-    reason: str
 
 
 AnyChange: TypeAlias = AddOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey | ForgetSeller
@@ -213,7 +132,7 @@ def register_officer(shelves: Shelves, command: RegisterOfficer, turn: Turn) -> 
         return Decided(Refusal(Reason.proposal_needs_a_second_person, "officer"))
     change = AddOfficer(command.officer, command.algorithm, command.public_key)
     officer = Officer(command.officer, command.algorithm, command.public_key)
-    if not _is_sound(change) or not _has_signed(officer, "register", encode_change(change), command.signature):
+    if not _is_sound_officer(change) or not _has_signed(officer, "register", encode_change(change), command.signature):
         return Decided(Refusal(Reason.officer_signature_is_wrong, "signature"))
     register.proposals.add(Proposal(free[0], encode_change(change), officer.id, FOUNDER))
     register.officers.add(officer)
@@ -233,8 +152,8 @@ def want_proposal(shelves: Shelves, command: ProposeChange | ApproveChange, now:
     proposal = register.proposals.peek(command.proposal)
     if proposal is None:
         return register.proposals.is_absent(command.proposal)
-    _want_subjects(shelves, _changes.decode(proposal.change))
-    return True
+    change = _changes.decode(proposal.change)
+    return CHANGES[type(change)].want(shelves, change)
 
 
 def propose(shelves: Shelves, command: ProposeChange, turn: Turn) -> Decided:
@@ -266,7 +185,9 @@ def approve(shelves: Shelves, command: ApproveChange, turn: Turn) -> Decided:
         return Decided(Refusal(Reason.proposal_is_closed, "proposal"))
     if proposal.proposer == command.officer:
         return Decided(Refusal(Reason.proposal_needs_a_second_person, "officer"))
-    events = _make(shelves, _changes.decode(proposal.change), by=command.officer, at=turn.at)
+    change = _changes.decode(proposal.change)
+    approval = Approval(proposal.id, proposal.proposer, command.officer, turn)
+    events = CHANGES[type(change)].make(shelves, change, approval)
     if events is None or isinstance(events, Refusal):
         return Decided(events or Refusal(Reason.proposal_is_impossible, "change"))
     proposal.approver = command.officer
@@ -279,169 +200,25 @@ def _is_sound_text(text: str) -> bool:
     """Whether a text is a change in its one spelling, and makes sense."""
     try:
         change = _changes.decode(text)
-        return encode_change(change) == text and _is_sound(change)
+        return encode_change(change) == text and CHANGES[type(change)].is_sound(change)
     except (msgspec.DecodeError, ValueError):
         return False
 
 
-def _is_sound(change: AnyChange) -> bool:
-    """Whether a change makes sense by itself, whatever stands in the register."""
-    match change:
-        case AddContract():
-            return _is_sound_contract(change)
-        case AddKey():
-            return _is_key(change.algorithm, change.public_key) and _are_networks(change.networks)
-        case AddOfficer():
-            return _is_key(change.algorithm, change.public_key)
-        case _:
-            return True
+def _is_sound_officer(change: AddOfficer) -> bool:
+    return is_key(change.algorithm, change.public_key)
 
 
-def _is_sound_contract(contract: AddContract) -> bool:
-    holds = contract.disposition == Disposition.HOLD_THEN_SELL
-    return (
-        contract.source in ("card", "balance")
-        and contract.value_kind in frozenset(ValueKind)
-        and 0 < contract.ratio_value <= contract.ratio_face <= RATIO_TERM_MAX
-        and contract.disposition in frozenset(Disposition)
-        # A balance cannot be held: the operator debits it or does not.
-        and not (holds and contract.source == "balance")
-        and 0 <= contract.hold_s <= HOLD_S_MAX
-        and contract.begins_at < contract.ends_at
-    )
-
-
-def _is_key(algorithm: str, public_key: str) -> bool:
-    try:
-        PublicKey(algorithm, unb64(public_key)).checker()
-    except (ValueError, BadSignature):
-        return False
+def _want_new_officer(shelves: Shelves, change: AddOfficer) -> bool:
+    shelves.register.officers.want(change.id)
     return True
 
 
-def _are_networks(networks: str) -> bool:
-    """Whether each is a CIDR block; a key bound to a misspelt one would sign from nowhere."""
-    try:
-        return all(ip_network(block) for block in networks.split())
-    except ValueError:
-        return False
-
-
-def _want_subjects(shelves: Shelves, change: AnyChange) -> None:
-    register = shelves.register
-    match change:
-        case AddOfficer():
-            register.officers.want(change.id)
-        case AddPartner():
-            register.partners.want(change.id)
-        case AddAgent():
-            register.partners.want(change.partner)
-            register.agents.want(change.id)
-            register.agents.want(change.parent or change.id)
-        case AddContract():
-            register.partners.want(change.partner)
-            register.contracts.want(change.id)
-        case EndContract():
-            register.contracts.want(change.id)
-        case AddKey():
-            register.keys.want(change.id)
-            register.public_keys.want(change.public_key)
-            register.partners.want(change.owner)
-            register.sellers.want(change.owner)
-        case MoveKey():
-            register.keys.want(change.id)
-        case ForgetSeller():
-            want_intent(shelves, change.id)
-
-
-def _make(shelves: Shelves, change: AnyChange, *, by: str, at: int) -> tuple[Fact, ...] | Refusal | None:
-    """Brings a change into force. None where the register does not allow it, and then nothing has changed."""
-    match change:
-        case AddOfficer():
-            return _make_officer(shelves, change)
-        case AddPartner():
-            return _make_partner(shelves, change)
-        case AddAgent():
-            return _make_agent(shelves, change)
-        case AddContract():
-            return _make_contract(shelves, change)
-        case EndContract():
-            return _end_contract(shelves, change)
-        case AddKey():
-            return _make_key(shelves, change)
-        case MoveKey():
-            return _move_key(shelves, change)
-        case ForgetSeller():
-            return intend(shelves, change.id, change.reason, by=by, at=at)
-
-
-def _make_officer(shelves: Shelves, change: AddOfficer) -> tuple[Fact, ...] | None:
+def _make_officer(shelves: Shelves, change: AddOfficer, _: Approval) -> Made:
     if shelves.register.officers.get(change.id) is not None:
         return None
     shelves.register.officers.add(Officer(change.id, change.algorithm, change.public_key))
     return (OfficerRegistered(change.id, change.algorithm, change.public_key),)
-
-
-def _make_partner(shelves: Shelves, change: AddPartner) -> tuple[Fact, ...] | None:
-    if shelves.register.partners.get(change.id) is not None:
-        return None
-    shelves.register.partners.add(Partner(change.id, change.name, ACTIVE, change.webhook_url))
-    return (PartnerRegistered(change.id, change.name, change.webhook_url),)
-
-
-def _make_agent(shelves: Shelves, change: AddAgent) -> tuple[Fact, ...] | None:
-    register = shelves.register
-    parent = register.agents.get(change.parent) if change.parent is not None else None
-    has_parent = change.parent is None or (parent is not None and parent.partner == change.partner)
-    if register.partners.get(change.partner) is None or register.agents.get(change.id) is not None or not has_parent:
-        return None
-    register.agents.add(Agent(change.id, change.partner, change.parent))
-    return (AgentRegistered(change.id, change.partner, change.parent),)
-
-
-def _make_contract(shelves: Shelves, change: AddContract) -> tuple[Fact, ...] | None:
-    register = shelves.register
-    if register.partners.get(change.partner) is None or register.contracts.get(change.id) is not None:
-        return None
-    register.contracts.add(Contract(**msgspec.structs.asdict(change)))
-    return ()
-
-
-def _end_contract(shelves: Shelves, change: EndContract) -> tuple[Fact, ...] | None:
-    contract = shelves.register.contracts.get(change.id)
-    if contract is None or not contract.begins_at < change.ends_at <= contract.ends_at:
-        return None
-    contract.ends_at = change.ends_at
-    shelves.register.contracts.change(contract.id, contract)
-    return ()
-
-
-def _make_key(shelves: Shelves, change: AddKey) -> tuple[Fact, ...] | None:
-    register = shelves.register
-    owners = register.partners if change.owner_kind == "partner" else register.sellers
-    is_known = change.owner_kind in ("partner", "seller") and owners.peek(change.owner) is not None
-    is_taken = register.keys.get(change.id) is not None or register.public_keys.is_taken(change.public_key)
-    if not is_known or is_taken or change.state not in (NEXT, ACTIVE):
-        return None
-    register.public_keys.take(change.public_key)
-    # Only a key that was made on a device and enrolled with a face check is bound to one.
-    device = None
-    register.keys.add(
-        Key(
-            change.id, change.owner_kind, change.owner, change.algorithm, change.public_key, change.state, device,
-            change.networks, change.ends_at,
-        )
-    )  # fmt: skip
-    return ()
-
-
-def _move_key(shelves: Shelves, change: MoveKey) -> tuple[Fact, ...] | None:
-    key = shelves.register.keys.get(change.id)
-    if key is None or (key.state, change.state) not in KEY_MOVES:
-        return None
-    key.state, key.ends_at = change.state, min(key.ends_at, change.ends_at)
-    shelves.register.keys.change(key.id, key)
-    return ()
 
 
 # --- kill switches -------------------------------------------------------------------------------
@@ -497,4 +274,10 @@ APPLIERS: dict[type, Applier] = {
     ProposeChange: Applier(want_proposal, propose),
     ApproveChange: Applier(want_proposal, approve),
     TurnSwitch: Applier(want_switch, turn_switch),
+}
+
+CHANGES: dict[type[Change], ChangeKind] = {
+    AddOfficer: ChangeKind(_is_sound_officer, _want_new_officer, _make_officer),
+    **trade_terms.CHANGES,
+    **forget_subject.CHANGES,
 }

@@ -1,6 +1,6 @@
 """Forgetting a seller: the intent first, then the keys, and at the next roll nothing is left that could open anything.
 
-1. Two officers decide it (`change_terms.ForgetSeller`); their decision is the intent, and an event. From it on the
+1. Two officers decide it (`ForgetSeller`); their decision is the intent, and an event. From it on the
    seller is suspended and nothing of theirs is opened, even where all that follows fails. It is refused while money of
    theirs is on its way or owed, since then their data is still needed.
 2. The keeper of the house finishes what was intended (`finish_shreddings`): the data keys of the seller, and of every
@@ -21,8 +21,9 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
 from suyuan.flows.shelves import Shelves
-from suyuan.history.events import Fact, ShreddingIntended, SubjectsShredded
+from suyuan.history.events import ShreddingIntended, SubjectsShredded
 from suyuan.history.frames import Commands
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy import shredding
@@ -37,6 +38,13 @@ SELLERS_PER_ROUND_MAX = 100
 # A seller may have sold tens of thousands of cards, and a command has to fit into a frame.
 KEYS_AT_ONCE = 2_000
 BROKEN = bytes(FINGERPRINT_BYTES)
+
+
+class ForgetSeller(Change, frozen=True, tag="forget_seller"):
+    """Everything of a seller is closed and then forgotten, which nobody can undo."""
+
+    id: str
+    reason: str
 
 
 class Shred(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -99,15 +107,17 @@ def _fingerprint(vault: Vault, key: SubjectKey) -> bytes:
 # --- in the line ---------------------------------------------------------------------------------
 
 
-def want_intent(shelves: Shelves, seller: str) -> None:
+def want_intent(shelves: Shelves, change: ForgetSeller) -> bool:
     """Asks for the seller, and for everything that could still be owed."""
-    shelves.shreddings.want(seller)
-    shelves.register.sellers.want(seller)
-    shelves.books.accounts.want_all(booking.seller_keys(seller))
+    shelves.shreddings.want(change.id)
+    shelves.register.sellers.want(change.id)
+    shelves.books.accounts.want_all(booking.seller_keys(change.id))
+    return True
 
 
-def intend(shelves: Shelves, seller_id: str, reason: str, *, by: str, at: int) -> tuple[Fact, ...] | Refusal:
+def intend(shelves: Shelves, change: ForgetSeller, approval: Approval) -> Made:
     """Closes everything of a seller for good, unless there is business to finish."""
+    seller_id = change.id
     if shelves.shreddings.get(seller_id) is not None:
         return ()
     seller = shelves.register.sellers.get(seller_id)
@@ -117,8 +127,8 @@ def intend(shelves: Shelves, seller_id: str, reason: str, *, by: str, at: int) -
         return Refusal(Reason.subject_has_unfinished_business, "seller")
     seller.state = SUSPENDED
     shelves.register.sellers.change(seller.id, seller)
-    shelves.shreddings.add(Shredding(seller_id, reason, at, None, 0))
-    return (ShreddingIntended(seller_id, reason, by),)
+    shelves.shreddings.add(Shredding(seller_id, change.reason, approval.turn.at, None, 0))
+    return (ShreddingIntended(seller_id, change.reason, approval.approver),)
 
 
 def want(shelves: Shelves, command: Shred, now: int) -> bool:
@@ -159,3 +169,5 @@ def _shredded(command: Shred, forgotten: Sequence[SubjectKey], intent: Shredding
 
 
 APPLIER = Applier(want, apply)
+
+CHANGES: dict[type[Change], ChangeKind] = {ForgetSeller: ChangeKind(is_always_sound, want_intent, intend)}

@@ -31,7 +31,8 @@ from suyuan.faces import officers
 from suyuan.faces.cli.serve import settings_text
 from suyuan.faces.officers import Officer
 from suyuan.faces.sdk import AsyncPlatform, Patience, Refused
-from suyuan.flows.change_terms import AddContract, AddKey, AddPartner, AnyChange, encode_change
+from suyuan.flows.change_terms import AnyChange, encode_change
+from suyuan.flows.trade_terms import AddContract, AddKey, AddPartner
 from suyuan.history.frames import LineCaller
 from suyuan.outside.sandbox.client import Control, RunningSandbox
 from suyuan.outside.sandbox.facts import Card, Merchant

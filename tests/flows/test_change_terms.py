@@ -16,16 +16,10 @@ from suyuan.base.refusals import Reason, Refusal
 from suyuan.base.wire import b64
 from suyuan.flows import change_terms
 from suyuan.flows.change_terms import (
-    AddAgent,
-    AddContract,
-    AddKey,
     AddOfficer,
-    AddPartner,
     AnyChange,
     ApproveChange,
     Changed,
-    EndContract,
-    MoveKey,
     ProposeChange,
     RegisterOfficer,
     TurnSwitch,
@@ -35,6 +29,7 @@ from suyuan.flows.change_terms import (
     switch_subject,
 )
 from suyuan.flows.shelves import Shelves
+from suyuan.flows.trade_terms import AddAgent, AddContract, AddKey, AddPartner, EndContract, MoveKey
 from suyuan.history.leader import take_lead
 from suyuan.history.line import Line
 from suyuan.settle.limits import LimitRules

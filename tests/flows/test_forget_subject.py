@@ -17,8 +17,8 @@ from suyuan.base.refusals import Reason, Refusal
 from suyuan.faces import officers
 from suyuan.faces.officers import Officer
 from suyuan.flows import forget_subject as forget_module
-from suyuan.flows.change_terms import ForgetSeller, encode_change
-from suyuan.flows.forget_subject import Forgotten, Shred, finish_shreddings
+from suyuan.flows.change_terms import encode_change
+from suyuan.flows.forget_subject import ForgetSeller, Forgotten, Shred, finish_shreddings
 from suyuan.flows.keep_keys import CloseEpoch
 from suyuan.flows.read_fields import ReadRecorded, RecordRead
 from suyuan.flows.record_outcome import RecordOutcome

@@ -15,9 +15,10 @@ from suyuan.base.clock import SECOND
 from suyuan.base.refusals import Refusal
 from suyuan.base.wire import b64
 from suyuan.flows import change_terms, redeem_card
-from suyuan.flows.change_terms import AddPartner, ApproveChange, ProposeChange, RegisterOfficer
+from suyuan.flows.change_terms import ApproveChange, ProposeChange, RegisterOfficer
 from suyuan.flows.keep_house import ReleaseHolds
 from suyuan.flows.record_outcome import TakeBack
+from suyuan.flows.trade_terms import AddPartner
 from suyuan.settle.limits import LimitRules
 from tests.settle.books_line import NOON, BooksLine, Knock, RaiseToday, Turned, a_contract, a_key, a_seller, outcome
 

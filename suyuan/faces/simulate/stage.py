@@ -18,7 +18,8 @@ from suyuan.faces.sdk import Refused
 from suyuan.faces.simulate.cast import Cast, Terms
 from suyuan.faces.simulate.deeds import Plan, SimBalance, SimCard
 from suyuan.faces.simulate.doors import Doors
-from suyuan.flows import change_terms as terms
+from suyuan.flows import trade_terms as terms
+from suyuan.flows.change_terms import AnyChange, encode_change
 from suyuan.history.frames import Commands
 from suyuan.outside.sandbox.client import Control
 from suyuan.outside.sandbox.facts import Balance, Card, Merchant, Person
@@ -80,7 +81,7 @@ async def register_terms(line: Commands, cast: Cast) -> None:
     for number, change in enumerate(_changes(cast)):
         proposal = f"prp_{number}"
         await _submit(line, officers.propose(first, proposal, change))
-        await _submit(line, officers.approve(second, proposal, terms.encode_change(change)))
+        await _submit(line, officers.approve(second, proposal, encode_change(change)))
 
 
 async def register_sellers(doors: Doors, cast: Cast, *, in_flight: int, on_registered: Callable[[], None]) -> None:
@@ -117,7 +118,7 @@ async def in_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[No
             group.create_task(take())
 
 
-def _changes(cast: Cast) -> Iterator[terms.AnyChange]:
+def _changes(cast: Cast) -> Iterator[AnyChange]:
     for partner in cast.partners:
         yield terms.AddPartner(partner.id, partner.name)
         public = wire.b64(partner.key.signer.public)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from suyuan.app.supervisor import Supervisor
 from suyuan.base import clock
 from suyuan.faces.cli import admin, audit
+from suyuan.faces.cli.admin import office
 from suyuan.faces.cli.serve import settle_settings
 from suyuan.faces.cli.speaking import print_table
 from suyuan.settle import roll
@@ -171,7 +172,7 @@ def test_the_books_of_a_young_platform_are_balanced(folder: Path, platform: Path
 
 def test_a_line_that_is_not_there_is_said_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the user's language, and without waiting for ever."""
-    monkeypatch.setattr(admin, "LINE_WAIT_S", 0.1)
+    monkeypatch.setattr(office, "LINE_WAIT_S", 0.1)
     where = ["--data", str(folder / "nowhere"), "--officer", str(folder / "first.key"), "--lang", "zh"]
     ran = CliRunner().invoke(admin.app, [*where, "sell-on", "rdm_1", "agt_1"])
     assert ran.exit_code == 1

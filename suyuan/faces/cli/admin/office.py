@@ -1,0 +1,122 @@
+"""What all commands of officers share: who acts, the way to the line, and how an answer is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from suyuan.app.appliers import ANSWERS
+from suyuan.app.supervisor import database_url
+from suyuan.base import clock, db, ids
+from suyuan.base.refusals import Language, Refusal
+from suyuan.config import Settings
+from suyuan.faces import officers
+from suyuan.faces.cli.speaking import print_table, refuse
+from suyuan.faces.cli.terminal import as_json, fail, tell
+from suyuan.faces.sdk.key_file import UnsafeKeyFile, read_key_file
+from suyuan.flows.change_terms import AnyChange
+from suyuan.history.frames import LineCaller
+from suyuan.settle import roll
+
+LINE_WAIT_S = 5.0
+ROWS_MAX = 1000
+
+NO_KEY_FILE: dict[Language, str] = {
+    "en": "Name your key file: suyuan admin --officer FILE …",
+    "zh": "请指明您的密钥文件：suyuan admin --officer 文件 …",
+}
+NO_LINE: dict[Language, str] = {
+    "en": "No line answers on this machine; start it with `suyuan serve`, or name its folder with --data.",
+    "zh": "本机没有运行中的平台，请先执行 `suyuan serve`，或用 --data 指明数据目录。",
+}
+NEXT_STEP: dict[Language, str] = {
+    "en": "Nothing has changed yet. Another officer: suyuan admin --officer FILE approve {proposal}",
+    "zh": "尚未生效，请另一位操作员批准：suyuan admin --officer 文件 approve {proposal}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What every command of officers shares."""
+
+    settings: Settings
+    key_file: Path | None
+    language: Language
+    is_for_machines: bool
+
+    @property
+    def officer(self) -> officers.Officer:
+        """Whoever acts. Ends the command where the key file cannot be used."""
+        if self.key_file is None:
+            fail(NO_KEY_FILE[self.language])
+        try:
+            key = read_key_file(self.key_file)
+        except UnsafeKeyFile as error:
+            fail(str(error))
+        return officers.Officer(key.id, key.signer)
+
+    def ask(self, command: msgspec.Struct) -> msgspec.Struct:
+        """Carries a command to the line and gives its answer; says a refusal and ends the command."""
+        answer = asyncio.run(_submit(self.settings.line_socket, command))
+        if answer is None:
+            fail(NO_LINE[self.language], code=1)
+        if isinstance(answer, Refusal):
+            refuse(answer, self.language)
+        return answer
+
+    def submit(self, command: msgspec.Struct) -> str:
+        """The same for a command whose answer is a subject."""
+        answer = self.ask(command)
+        subject: str = answer.redemption if hasattr(answer, "redemption") else answer.subject  # type: ignore[attr-defined]  # Changed or Recorded.
+        return subject
+
+    def propose(self, change: AnyChange, made: str = "") -> None:
+        """Proposes a change and says what to do next. `made` is the id of what will be registered."""
+        proposal = self.submit(officers.propose(self.officer, new_id("prp"), change))
+        self.tell({"proposal": proposal} | ({"id": made} if made else {}))
+        if not self.is_for_machines:
+            tell(NEXT_STEP[self.language].format(proposal=proposal))
+
+    def tell(self, said: Mapping[str, object]) -> None:
+        """One result: a line a field, or JSON."""
+        if self.is_for_machines:
+            as_json(said)
+        else:
+            print("\n".join(f"{name}: {value}" for name, value in said.items()))
+
+    def table(self, columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+        """A list: a table, or JSON."""
+        if self.is_for_machines:
+            as_json([dict(zip(columns, row, strict=True)) for row in rows])
+        else:
+            print_table(columns, rows)
+
+    def reading(self) -> roll.Connection:
+        """A connection to the platform's database, for looking. Ends the command where there is none."""
+        place = self.settings.database_place
+        if isinstance(place, Path) and not place.exists():
+            fail(NO_LINE[self.language], code=1)
+        try:
+            return db.connect(database_url(self.settings))
+        except db.DatabaseUnreachable as trouble:
+            fail(f"{NO_LINE[self.language]} {trouble}" if isinstance(place, Path) else str(trouble), code=1)
+        except db.DatabaseTrouble as trouble:
+            fail(str(trouble))
+
+
+async def _submit(socket: Path, command: msgspec.Struct) -> msgspec.Struct | None:
+    line = LineCaller(socket, ANSWERS)
+    try:
+        return await line.submit(command) if await line.connect(within_s=LINE_WAIT_S) else None
+    finally:
+        line.close()
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id."""
+    return ids.new_id(prefix, at=clock.SystemClock().now(), chance=os.urandom(ids.CHANCE_BYTES))
