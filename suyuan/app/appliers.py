@@ -33,6 +33,7 @@ APPLIERS: dict[type, Applier] = {
     keep_keys.CloseEpoch: keep_keys.CLOSE_APPLIER,
     keep_keys.RecordDestroyed: keep_keys.DESTROYED_APPLIER,
     read_fields.RecordRead: read_fields.APPLIER,
+    read_fields.ReadAsOfficer: read_fields.OFFICER_APPLIER,
     **change_terms.APPLIERS,
 }
 

@@ -120,6 +120,11 @@ class Reason(StrEnum):
     proposal_needs_a_second_person = "proposal_needs_a_second_person"
     proposal_is_impossible = "proposal_is_impossible"
     switch_was_turned_since = "switch_was_turned_since"
+    # Officers who read personal data.
+    officer_signature_is_too_old = "officer_signature_is_too_old"
+    read_is_not_allowed = "read_is_not_allowed"
+    warrant_is_not_in_force = "warrant_is_not_in_force"
+    warrant_does_not_name_this = "warrant_does_not_name_this"
     # Answers of the world to work that was promised already.
     redemption_is_settled_already = "redemption_is_settled_already"
     payout_is_under_way = "payout_is_under_way"
@@ -308,6 +313,14 @@ TEXTS: dict[Reason, Text] = {
         "按现状无法执行此变更，请更正后重新提出。"),
     Reason.switch_was_turned_since: Text(409, "The switch was turned since you looked; look at it again, then decide.",
         "该开关在您查看之后已被操作，请重新查看后再决定。"),
+    Reason.officer_signature_is_too_old: Text(403, "The officer's signature is not from the last five minutes; set the clock and sign again.",
+        "操作员签名不在最近五分钟之内，请校准时钟后重新签名。"),
+    Reason.read_is_not_allowed: Text(403, "No registered purpose allows this read; name a purpose, a reference and at most 1,000 subjects.",
+        "没有登记的目的允许这样读取，请写明目的、事由，且对象不超过 1,000 个。"),
+    Reason.warrant_is_not_in_force: Text(403, "No such warrant is in force; enter the order and have a second officer approve it.",
+        "没有生效的调取文书，请先录入并由第二位操作员批准。"),
+    Reason.warrant_does_not_name_this: Text(403, "The warrant does not name this subject or field; read only what it lists.",
+        "调取文书未列明该对象或字段，请仅读取其列明的内容。"),
     Reason.redemption_is_settled_already: Text(409, "The redemption has gone past this step; read its state.",
         "该兑换已过此步骤，请查询其状态。"),
     Reason.payout_is_under_way: Text(409, "The payout is under way and its end not known yet; try again once it is.",

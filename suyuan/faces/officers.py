@@ -11,9 +11,13 @@ functions only make commands; `suyuan admin` and the simulator carry them to the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from suyuan.base import crypto, wire
+from suyuan.base.clock import Micros
 from suyuan.flows.change_terms import (
     AddOfficer,
     AnyChange,
@@ -23,9 +27,10 @@ from suyuan.flows.change_terms import (
     TurnSwitch,
     encode_change,
     proposal_subject,
-    statement,
     switch_subject,
 )
+from suyuan.flows.officer_signature import statement
+from suyuan.flows.read_fields import ReadAsOfficer, read_subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,11 @@ def switch(officer: Officer, target: str, *, stopped: bool, after: int = 0) -> T
     """A kill switch, which takes one officer; `after` is when it was last turned."""
     subject = switch_subject(target, stopped=stopped, after=after)
     return TurnSwitch(target, stopped, after, officer.id, officer.sign("switch", subject))
+
+
+def read(
+    officer: Officer, purpose: str, reference: str, *, subjects: Iterable[str], fields: Iterable[str], now: Micros
+) -> ReadAsOfficer:
+    """A read of personal fields, which takes one officer and shows masks, or a warrant and shows what it names."""
+    unsigned = ReadAsOfficer(purpose, officer.id, reference, tuple(subjects), tuple(fields), now, b"")
+    return msgspec.structs.replace(unsigned, signature=officer.sign("read", read_subject(unsigned)))

@@ -5,12 +5,11 @@ the change is in force. Each step carries the officer's signature over the canon
 the platform's machine alone can change nothing. A kill switch stops at once and takes one officer; so does revoking a
 key. The first two officers register themselves while there is nobody yet to ask; later ones are proposed.
 
-What an officer signs is `statement(verb, subject)`. The verb keeps a signature from being used for another step, the
-proposal's name together with its whole text from being used for another proposal, and the instant at which a switch
-was last turned from being used again. So whoever holds the machine and every old signature still changes nothing.
+A signature (`officer_signature`) names the proposal together with its whole text, so it is good for no other
+proposal, and the instant at which a switch was last turned, so it turns none again.
 
->>> statement("approve", proposal_subject("prp_1", "{}"))
-b'{"subject":{"change":"{}","proposal":"prp_1"},"verb":"approve"}'
+>>> proposal_subject("prp_1", "{}")
+{'proposal': 'prp_1', 'change': '{}'}
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ from typing import TypeAlias
 
 import msgspec
 
-from suyuan.base.crypto import BadSignature, PublicKey
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.base.wire import canonical, unb64
-from suyuan.flows import forget_subject, trade_terms
+from suyuan.base.wire import canonical
+from suyuan.flows import forget_subject, hold_warrants, trade_terms
 from suyuan.flows.changing import Approval, Change, ChangeKind, Made
 from suyuan.flows.forget_subject import ForgetSeller
+from suyuan.flows.hold_warrants import AddWarrant, EndWarrant
+from suyuan.flows.officer_signature import check_officer, has_signed
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.trade_terms import (
     AddAgent,
@@ -51,7 +51,10 @@ class AddOfficer(Change, frozen=True, tag="add_officer"):
     public_key: str
 
 
-AnyChange: TypeAlias = AddOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey | ForgetSeller
+AnyChange: TypeAlias = (
+    AddOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey
+    | ForgetSeller | AddWarrant | EndWarrant
+)  # fmt: skip
 _changes = msgspec.json.Decoder(AnyChange)
 
 
@@ -93,11 +96,6 @@ class Changed(msgspec.Struct, frozen=True, array_like=True, tag=True):
     subject: str
 
 
-def statement(verb: str, subject: object) -> bytes:
-    """The bytes that an officer signs."""
-    return canonical({"verb": verb, "subject": subject})
-
-
 def proposal_subject(proposal: str, change: str) -> object:
     """What is proposed, and what is approved: this text under this name."""
     return {"proposal": proposal, "change": change}
@@ -132,7 +130,7 @@ def register_officer(shelves: Shelves, command: RegisterOfficer, turn: Turn) -> 
         return Decided(Refusal(Reason.proposal_needs_a_second_person, "officer"))
     change = AddOfficer(command.officer, command.algorithm, command.public_key)
     officer = Officer(command.officer, command.algorithm, command.public_key)
-    if not _is_sound_officer(change) or not _has_signed(officer, "register", encode_change(change), command.signature):
+    if not _is_sound_officer(change) or not has_signed(officer, "register", encode_change(change), command.signature):
         return Decided(Refusal(Reason.officer_signature_is_wrong, "signature"))
     register.proposals.add(Proposal(free[0], encode_change(change), officer.id, FOUNDER))
     register.officers.add(officer)
@@ -160,7 +158,7 @@ def propose(shelves: Shelves, command: ProposeChange, turn: Turn) -> Decided:
     """Step one: nothing changes yet."""
     register = shelves.register
     subject = proposal_subject(command.proposal, command.change)
-    refusal = _check_officer(shelves, command.officer, "propose", subject, command.signature)
+    refusal = check_officer(shelves, command.officer, "propose", subject, command.signature)
     if refusal is not None:
         return Decided(refusal)
     if register.proposals.get(command.proposal) is not None:
@@ -178,7 +176,7 @@ def approve(shelves: Shelves, command: ApproveChange, turn: Turn) -> Decided:
     if proposal is None:
         return Decided(Refusal(Reason.proposal_is_unknown, "proposal"))
     subject = proposal_subject(proposal.id, proposal.change)
-    refusal = _check_officer(shelves, command.officer, "approve", subject, command.signature)
+    refusal = check_officer(shelves, command.officer, "approve", subject, command.signature)
     if refusal is not None:
         return Decided(refusal)
     if proposal.approver is not None:
@@ -234,7 +232,7 @@ def want_switch(shelves: Shelves, command: TurnSwitch, now: int) -> bool:
 def turn_switch(shelves: Shelves, command: TurnSwitch, turn: Turn) -> Decided:
     """Stops something at once, or opens it again."""
     subject = switch_subject(command.target, stopped=command.stopped, after=command.after)
-    refusal = _check_officer(shelves, command.officer, "switch", subject, command.signature)
+    refusal = check_officer(shelves, command.officer, "switch", subject, command.signature)
     if refusal is not None:
         return Decided(refusal)
     kind, _, name = command.target.partition(":")
@@ -252,23 +250,6 @@ def turn_switch(shelves: Shelves, command: TurnSwitch, turn: Turn) -> Decided:
     return Decided(Changed(command.target), (event,))
 
 
-def _check_officer(shelves: Shelves, officer_id: str, verb: str, subject: object, signature: bytes) -> Refusal | None:
-    officer = shelves.register.officers.get(officer_id)
-    if officer is None:
-        return Refusal(Reason.officer_is_unknown, "officer")
-    if not _has_signed(officer, verb, subject, signature):
-        return Refusal(Reason.officer_signature_is_wrong, "signature")
-    return None
-
-
-def _has_signed(officer: Officer, verb: str, subject: object, signature: bytes) -> bool:
-    try:
-        PublicKey(officer.algorithm, unb64(officer.public_key)).checker().check(statement(verb, subject), signature)
-    except (BadSignature, ValueError):
-        return False
-    return True
-
-
 APPLIERS: dict[type, Applier] = {
     RegisterOfficer: Applier(want_officer, register_officer),
     ProposeChange: Applier(want_proposal, propose),
@@ -280,4 +261,5 @@ CHANGES: dict[type[Change], ChangeKind] = {
     AddOfficer: ChangeKind(_is_sound_officer, _want_new_officer, _make_officer),
     **trade_terms.CHANGES,
     **forget_subject.CHANGES,
+    **hold_warrants.CHANGES,
 }

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from suyuan.base.clock import Clock
 from suyuan.base.money import Fen, ValueKind
 from suyuan.base.refusals import Refusal
-from suyuan.flows.read_fields import read_to_perform_contract
+from suyuan.flows.read_fields import read_to_perform
 from suyuan.flows.record_outcome import CONSUME_SUFFIX, PAY_SUFFIX, Recorded, RecordOutcome, order_no_of, outcome_of
 from suyuan.history.frames import Commands
 from suyuan.privacy.authority import Authority
@@ -74,10 +74,10 @@ async def may_open(completer: Completer, due: Sequence[DueRedemption]) -> dict[s
         if not keys:
             continue
         subjects = {key.subject for key in keys.values()}
-        authority = await read_to_perform_contract(completer.line, purpose, subjects, fields, reader=READER)
+        authority = await read_to_perform(completer.line, purpose, subjects, fields, reader=READER)
         if isinstance(authority, Refusal):
             return authority
-        openings |= {name: Opening(authority, key) for name, key in keys.items() if key.subject in authority.scope}
+        openings |= {name: Opening(authority, key) for name, key in keys.items() if key.subject in authority.subjects}
     return openings
 
 

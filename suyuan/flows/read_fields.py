@@ -1,34 +1,63 @@
 """Reading personal data: the read stands in history first, then an authority is minted, then a field may be opened.
 
 A recorded read is a command like any other, so it costs a place in the next group commit; a bulk read is one event,
-which names the subjects, the fields, the purpose and its rule, and never a value. Whoever is to be forgotten is left
-out, so their fields stay closed whatever the reader does.
+which names the subjects, the fields, the purpose and its rule, and never a value. Two kinds of reader ask:
+
+- the platform itself, for a purpose that it performs (`RecordRead`);
+- an officer (`ReadAsOfficer`), who signs what is to be read and why: masked values, unless a warrant that two officers
+  brought into force names these subjects and fields.
+
+Whoever is to be forgotten is left out, so their fields stay closed whatever the reader does. Only a warrant still
+opens what the law makes us keep of them, until it is shredded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import msgspec
 
-from suyuan.base.clock import Micros
-from suyuan.base.refusals import Refusal
+from suyuan.base.clock import SECOND
+from suyuan.base.crypto import sha256
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.officer_signature import check_officer, want_officer
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import FieldsRead
 from suyuan.history.frames import Commands
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy import grant
-from suyuan.privacy.authority import Contract
-from suyuan.privacy.purposes import PURPOSES, Field, Purpose
+from suyuan.privacy.authority import Authority
+from suyuan.privacy.purposes import ANSWER_AUTHORITY, HELP_SELLER, Field, Ground, Purpose, purpose_of
+from suyuan.privacy.warrants import Warrant
+
+SUBJECTS_MAX = 1_000
+# How far an officer's clock may be off, and so how long a signature is good.
+SIGNED_WITHIN_S = 300
+NONCE_MARK_BYTES = 16
+BY_OFFICERS = (HELP_SELLER, ANSWER_AUTHORITY)
 
 
 class RecordRead(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Asks the line to keep that these fields of these subjects are about to be opened."""
+    """Asks the line to keep that these fields of these subjects are about to be opened by the platform itself."""
 
     purpose: str
     reader: str
+    reference: str
     subjects: tuple[str, ...]
     fields: tuple[str, ...]
+
+
+class ReadAsOfficer(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The same by an officer; `reference` names the warrant, or says in the officer's words what it is about."""
+
+    purpose: str
+    reader: str
+    reference: str
+    subjects: tuple[str, ...]
+    fields: tuple[str, ...]
+    at: int
+    signature: bytes
 
 
 class ReadRecorded(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -39,19 +68,47 @@ class ReadRecorded(msgspec.Struct, frozen=True, array_like=True, tag=True):
     subjects: tuple[str, ...]
 
 
-async def read_to_perform_contract(
-    line: Commands, purpose: Purpose, subjects: Iterable[str], fields: Iterable[Field], *, reader: str
-) -> Contract | Refusal:
-    """An authority to open these fields, as far as the purpose and the subjects allow."""
+AnyRead: TypeAlias = RecordRead | ReadAsOfficer
+
+
+def read_subject(command: ReadAsOfficer) -> object:
+    """What an officer signs of a read."""
+    return {
+        "purpose": command.purpose, "reference": command.reference, "subjects": list(command.subjects),
+        "fields": list(command.fields), "at": command.at,
+    }  # fmt: skip
+
+
+async def read_to_perform(
+    line: Commands,
+    purpose: Purpose,
+    subjects: Iterable[str],
+    fields: Iterable[Field],
+    *,
+    reader: str,
+    reference: str = "",
+) -> Authority | Refusal:
+    """An authority to open these fields, for something that the platform itself has to do."""
     names = tuple(sorted(field.name for field in fields))
-    answer = await line.submit(RecordRead(purpose.id, reader, tuple(sorted(set(subjects))), names))
+    return await _recorded(line, RecordRead(purpose.id, reader, reference, tuple(sorted(set(subjects))), names))
+
+
+async def read_as_officer(line: Commands, command: ReadAsOfficer) -> Authority | Refusal:
+    """The authority that an officer's signed read gives."""
+    return await _recorded(line, command)
+
+
+async def _recorded(line: Commands, command: AnyRead) -> Authority | Refusal:
+    answer = await line.submit(command)
     if isinstance(answer, Refusal):
         return answer
     assert isinstance(answer, ReadRecorded), "the line answers a read with nothing else"
-    return grant.to_perform_contract(purpose, answer.subjects, read_seq=answer.seq, now=Micros(answer.at))
+    purpose = purpose_of(command.purpose)
+    assert purpose is not None, "the line keeps no read for a purpose that is not registered"
+    return grant.mint(purpose, grant.Read(answer.subjects, command.fields, answer.seq, answer.at))
 
 
-_PURPOSES = {purpose.id: purpose for purpose in PURPOSES}
+# --- in the line ---------------------------------------------------------------------------------
 
 
 def want(shelves: Shelves, command: RecordRead, now: int) -> bool:
@@ -61,22 +118,80 @@ def want(shelves: Shelves, command: RecordRead, now: int) -> bool:
 
 
 def apply(shelves: Shelves, command: RecordRead, turn: Turn) -> Decided:
-    """Keeps the read, without those who are to be forgotten."""
-    open_subjects = tuple(subject for subject in command.subjects if shelves.shreddings.get(subject) is None)
-    if not open_subjects:
+    """Keeps the platform's own read, without those who are to be forgotten."""
+    purpose = purpose_of(command.purpose)
+    if purpose is None or purpose in BY_OFFICERS:
+        return Decided(Refusal(Reason.read_is_not_allowed, "purpose"))
+    return _read(shelves, command, purpose, turn)
+
+
+def want_as_officer(shelves: Shelves, command: ReadAsOfficer, now: int) -> bool:
+    """Which rows are needed."""
+    want_officer(shelves, command.reader)
+    shelves.once.nonces.want(_mark(command))
+    shelves.shreddings.want_all(command.subjects)
+    shelves.warrants.want(command.reference)
+    return True
+
+
+def apply_as_officer(shelves: Shelves, command: ReadAsOfficer, turn: Turn) -> Decided:
+    """Keeps an officer's read, once, if the officer signed it just now and its purpose allows it."""
+    refusal = check_officer(shelves, command.reader, "read", read_subject(command), command.signature)
+    if refusal is not None:
+        return Decided(refusal)
+    if abs(turn.at - command.at) > SIGNED_WITHIN_S * SECOND:
+        return Decided(Refusal(Reason.officer_signature_is_too_old, "at"))
+    if shelves.once.is_replay(_mark(command), at=turn.at):
+        return Decided(Refusal(Reason.request_was_replayed))
+    purpose = purpose_of(command.purpose)
+    if purpose not in BY_OFFICERS or len(command.subjects) > SUBJECTS_MAX or not command.reference:
+        return Decided(Refusal(Reason.read_is_not_allowed, "purpose"))
+    if purpose.ground is Ground.WARRANT:
+        refusal = _check_warrant(shelves.warrants.get(command.reference), command, turn.at)
+        if refusal is not None:
+            return Decided(refusal)
+    return _read(shelves, command, purpose, turn)
+
+
+def _check_warrant(warrant: Warrant | None, command: ReadAsOfficer, at: int) -> Refusal | None:
+    if warrant is None or not warrant.begins_at <= at < warrant.ends_at:
+        return Refusal(Reason.warrant_is_not_in_force, "reference")
+    if not (warrant.names_subjects(command.subjects) and warrant.names_fields(command.fields)):
+        return Refusal(Reason.warrant_does_not_name_this, "reference")
+    return None
+
+
+def _read(shelves: Shelves, command: AnyRead, purpose: Purpose, turn: Turn) -> Decided:
+    subjects = tuple(subject for subject in command.subjects if _is_open(shelves, subject, purpose))
+    if not subjects:
         return Decided(ReadRecorded(turn.seq, turn.at, ()))
-    basis = _PURPOSES[command.purpose].basis
-    event = FieldsRead(
-        purpose=command.purpose,
-        authority="contract",
-        law=basis.law,
-        version=basis.version,
-        article=basis.article,
+    return Decided(ReadRecorded(turn.seq, turn.at, subjects), (_event(command, purpose, subjects),))
+
+
+def _is_open(shelves: Shelves, subject: str, purpose: Purpose) -> bool:
+    """Whether anything of this subject may be opened. An authority's order reaches what is only kept for the law."""
+    forgetting = shelves.shreddings.get(subject)
+    return forgetting is None or (purpose.ground is Ground.WARRANT and forgetting.shredded_at is None)
+
+
+def _event(command: AnyRead, purpose: Purpose, subjects: tuple[str, ...]) -> FieldsRead:
+    return FieldsRead(
+        purpose=purpose.id,
+        authority=purpose.ground.value,
+        law=purpose.basis.law,
+        version=purpose.basis.version,
+        article=purpose.basis.article,
         reader=command.reader,
-        subjects=open_subjects,
+        reference=command.reference,
+        shows_whole=purpose.shows_whole,
+        subjects=subjects,
         fields=command.fields,
     )
-    return Decided(ReadRecorded(turn.seq, turn.at, open_subjects), (event,))
+
+
+def _mark(command: ReadAsOfficer) -> bytes:
+    return sha256(command.signature)[:NONCE_MARK_BYTES]
 
 
 APPLIER = Applier(want, apply)
+OFFICER_APPLIER = Applier(want_as_officer, apply_as_officer)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from suyuan.history.working_set import Connection, Shelf
-from suyuan.privacy import shredding, subject_keys
+from suyuan.privacy import shredding, subject_keys, warrants
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.subject_keys import SubjectKey, VaultEpoch
+from suyuan.privacy.warrants import Warrant
 from suyuan.settle.account import Register
 from suyuan.settle.card import Cards
 from suyuan.settle.ledger import Books
@@ -41,6 +42,7 @@ class Shelves:
         self.subject_keys = Shelf(subject_keys.TABLE, SubjectKey, rows_max=0)
         self.vault_epoch = Shelf(subject_keys.EPOCH_TABLE, VaultEpoch, changing=("closed", "destroyed"))
         self.shreddings = Shelf(shredding.TABLE, Shredding, changing=("shredded_at", "epoch"))
+        self.warrants = Shelf(warrants.TABLE, Warrant, changing=("ends_at",))
         self.limits = Limits(self.books, rules)
         self._written: tuple[_Written, ...] = (
             *self.register.shelves,
@@ -54,6 +56,7 @@ class Shelves:
             self.subject_keys,
             self.vault_epoch,
             self.shreddings,
+            self.warrants,
         )
 
     async def load(self, connection: Connection) -> bool:

@@ -227,7 +227,20 @@ class StrangersCounted(Fact, frozen=True, tag="strangers_counted/1"):
 # --- personal data: who read it, and how it was forgotten ----------------------------------------
 
 
-class FieldsRead(Fact, frozen=True, tag="fields_read/1"):
+class FieldsRead1(Fact, frozen=True, tag="fields_read/1"):
+    """As the next version, before officers could read: the platform itself, whole values."""
+
+    purpose: Open[str]
+    authority: Open[str]
+    law: Open[str]
+    version: Open[str]
+    article: Open[str]
+    reader: Open[str]
+    subjects: Pseudonym[tuple[str, ...]]
+    fields: Open[tuple[str, ...]]
+
+
+class FieldsRead(Fact, frozen=True, tag="fields_read/2"):
     """Sealed fields were opened, or were about to be: by whom, whose, which and why. Never what they said."""
 
     purpose: Open[str]
@@ -235,9 +248,33 @@ class FieldsRead(Fact, frozen=True, tag="fields_read/1"):
     law: Open[str]
     version: Open[str]
     article: Open[str]
-    reader: Open[str]
+    reader: Open[str]  # An officer, or the process of the platform that needed it.
+    reference: Open[str]  # The warrant, request or export that it serves, or the officer's own words.
+    shows_whole: Open[bool]  # Else only what the masks leave.
     subjects: Pseudonym[tuple[str, ...]]
     fields: Open[tuple[str, ...]]
+
+
+class WarrantRegistered(Fact, frozen=True, tag="warrant_registered/1"):
+    """An authority's order was entered by one officer and approved by another; from here it may be carried out."""
+
+    warrant: Open[str]
+    authority: Open[str]
+    document_no: Open[str]
+    document_sha256: Open[str]
+    subjects: Pseudonym[tuple[str, ...]]
+    fields: Open[tuple[str, ...]]
+    begins_at: Open[int]
+    ends_at: Open[int]
+    requested_by: Open[str]
+    approved_by: Open[str]
+
+
+class WarrantEnded(Fact, frozen=True, tag="warrant_ended/1"):
+    """The order was withdrawn or carried out; it opens nothing any more."""
+
+    warrant: Open[str]
+    by: Open[str]
 
 
 class ShreddingIntended(Fact, frozen=True, tag="shredding_intended/1"):
@@ -289,7 +326,10 @@ Event = (
     | HeldCardSold
     | HoldsReleased
     | StrangersCounted
+    | FieldsRead1
     | FieldsRead
+    | WarrantRegistered
+    | WarrantEnded
     | ShreddingIntended
     | SubjectsShredded
     | EpochClosed

@@ -1,10 +1,13 @@
 """What entitles someone to read sealed fields. There are four kinds, and each cites its rule.
 
 An authority is minted only in `privacy.grant`, which only flows may import, and only after the read that it serves
-stands in history. So a search for that module finds every reader, and a search of history every read.
+stands in history. So a search for that module finds every reader, and a search of history every read. It covers the
+subjects and fields that its read named, as far as its purpose needs them, and shows masked values unless its purpose
+needs whole ones.
 
 >>> from suyuan.privacy.purposes import PAY_SELLER, SELLER_NAME, SELLER_PAYEE
->>> authority = Contract(PAY_SELLER, scope=frozenset({"slr_1"}), expires_at=60, read_seq=7)
+>>> fields = frozenset({SELLER_PAYEE.name})
+>>> authority = Contract(PAY_SELLER, subjects=frozenset({"slr_1"}), fields=fields, expires_at=60, read_seq=7)
 >>> authority.covers("slr_1", SELLER_PAYEE, now=1), authority.covers("slr_1", SELLER_PAYEE, now=60)
 (True, False)
 >>> authority.covers("slr_2", SELLER_PAYEE, now=1), authority.covers("slr_1", SELLER_NAME, now=1)
@@ -14,16 +17,25 @@ stands in history. So a search for that module finds every reader, and a search 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from suyuan.privacy.purposes import Citation, Field, Purpose
+from suyuan.privacy.purposes import Citation, Field, Ground, Purpose
 
 
 @dataclass(frozen=True, slots=True)
 class _Entitlement:
     purpose: Purpose
-    scope: frozenset[str]  # The subjects whose fields it opens.
+    subjects: frozenset[str]  # Whose fields it opens.
+    fields: frozenset[str]  # The names of the fields that it opens.
     expires_at: int  # Micros.
     read_seq: int  # The event in history that tells of this read.
+
+    ground: ClassVar[Ground]
+
+    def __post_init__(self) -> None:
+        """A purpose that rests on a contract is no warrant, whoever mints it."""
+        if self.purpose.ground is not self.ground:
+            raise NoAuthority(f"{self.purpose.id} does not rest on a {self.ground.value}")
 
     @property
     def basis(self) -> Citation:
@@ -32,23 +44,32 @@ class _Entitlement:
 
     def covers(self, subject: str, field: Field, *, now: int) -> bool:
         """Whether it opens this field of this subject at this instant. Anything else is denied."""
-        return subject in self.scope and self.purpose in field.purposes and now < self.expires_at
+        is_named = subject in self.subjects and field.name in self.fields
+        return is_named and self.purpose in field.purposes and now < self.expires_at
 
 
 class Warrant(_Entitlement):
-    """A lawful authority's order."""
+    """A lawful authority's order, examined by two officers."""
+
+    ground = Ground.WARRANT
 
 
 class Consent(_Entitlement):
     """The person's own agreement."""
 
+    ground = Ground.CONSENT
+
 
 class Contract(_Entitlement):
     """What must be read to do what the person asked for."""
 
+    ground = Ground.CONTRACT
+
 
 class LegalDuty(_Entitlement):
     """What a law makes the platform do."""
+
+    ground = Ground.LEGAL_DUTY
 
 
 Authority = Warrant | Consent | Contract | LegalDuty

@@ -12,15 +12,15 @@ is forgetting that key, and then the epoch that wrapped it; the sealed texts in 
 A blind index is the first 128 bits of HMAC-SHA-256 under a key of its own per purpose: equal values have equal indexes
 within one purpose and nowhere else. Index keys derive from the vault's key file, which is never in the database.
 
->>> from suyuan.privacy.grant import to_perform_contract
+>>> from suyuan.privacy.grant import Read, mint
 >>> from suyuan.privacy.purposes import PAY_SELLER, SELLER_PAYEE
 >>> vault = Vault(bytes(32), Ring({1: bytes(32)}))
 >>> key = vault.new_key("slr_1", SELLER_PAYEE.key_class, now=0, chance=bytes(range(KEY_CHANCE_BYTES)))
 >>> sealed = vault.seal("6222000000000001", key, SELLER_PAYEE, chance=bytes(12))
->>> authority = to_perform_contract(PAY_SELLER, ["slr_1"], read_seq=0, now=0)
+>>> authority = mint(PAY_SELLER, Read(["slr_1"], [SELLER_PAYEE.name], seq=0, at=0))
 >>> vault.open(sealed, vault.unlock(key.row), SELLER_PAYEE, authority, now=1)
 '6222000000000001'
->>> vault.open(sealed, key, SELLER_PAYEE, to_perform_contract(PAY_SELLER, ["slr_2"], read_seq=0, now=0), now=1)
+>>> vault.open(sealed, key, SELLER_PAYEE, authority, now=60_000_000)
 Traceback (most recent call last):
     ...
 suyuan.privacy.authority.NoAuthority: the authority to pay_seller does not cover this field of this subject now
@@ -117,18 +117,22 @@ class Vault:
         return self._prefix + text.decode()  # type: ignore[return-value]  # Calling `Sealed` costs a tenth of it.
 
     def open(self, sealed: Sealed, key: OpenKey, field: Field, authority: Authority, *, now: int) -> str:
-        """The only way in. Raises `NoAuthority` or `BrokenSeal`, which must not be ignored."""
+        """The only way in: the field's value, masked unless the purpose needs it whole.
+
+        Raises `NoAuthority` or `BrokenSeal`, which must not be ignored.
+        """
         if not authority.covers(key.subject, field, now=now):
             raise NoAuthority(f"the authority to {authority.purpose.id} does not cover this field of this subject now")
         try:
             content = a2b_base64(sealed[_PREFIX_LENGTH:], strict_mode=True)
             prefix = sealed[:_PREFIX_LENGTH]
             cipher = key.cipher if prefix == self._prefix else _cipher(_algorithm_of(prefix), key.secret)
-            return cipher.open(content[:NONCE_BYTES], content[NONCE_BYTES:], key.bound + field.bound).decode()
+            plain = cipher.open(content[:NONCE_BYTES], content[NONCE_BYTES:], key.bound + field.bound).decode()
         except (BadSeal, ValueError):
             # The cause is left out, because a traceback that shows it may show the ciphertext's surroundings.
             text = "this sealed field belongs to another subject or field, or was altered"
             raise BrokenSeal(text) from None
+        return plain if authority.purpose.shows_whole else field.mask(plain)
 
     # --- indexes ---
 

@@ -34,7 +34,6 @@ from suyuan.history.leader import take_lead
 from suyuan.history.line import Line
 from suyuan.history.recall import event_at
 from suyuan.privacy.classes import Sealed
-from suyuan.privacy.grant import to_perform_contract
 from suyuan.privacy.keyring import Ring
 from suyuan.privacy.purposes import Field
 from suyuan.privacy.subject_keys import SubjectKey, key_id
@@ -58,6 +57,7 @@ from suyuan.settle.providers import (
 from suyuan.settle.request import RawRequest, parse, sign_like_wechat, sign_request
 from suyuan.settle.seen_reads import SeenReads
 from suyuan.settle.voucher import PlatformKey
+from tests.privacy.authorities import whole
 
 NOON = 1_795_320_000 * SECOND  # 2026-11-22, 12:00 in Shanghai.
 ORIGIN = "https://api.example.com"
@@ -234,7 +234,7 @@ class House:
         place = key_id(subject, field.key_class)
         ((*row,),) = self.rows("SELECT id, epoch, wrapped, fingerprint FROM subject_key WHERE id = %s", place)
         vault, now = self.desk.vault, self.clock.now()
-        authority = to_perform_contract(field.purposes[0], [subject], read_seq=0, now=now)
+        authority = whole(field, [subject], at=now)
         return vault.open(Sealed(sealed), vault.unlock(SubjectKey(*row)), field, authority, now=now)
 
     def counts(self) -> dict[str, int]:

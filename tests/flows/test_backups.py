@@ -22,14 +22,14 @@ from suyuan.base.refusals import Refusal
 from suyuan.flows.forget_subject import SELLERS_PER_ROUND_MAX
 from suyuan.flows.register_seller import Registered, register_seller
 from suyuan.privacy.classes import Sealed
-from suyuan.privacy.grant import to_perform_contract
 from suyuan.privacy.keyring import FileRing, NoEpochKey, make_ring
-from suyuan.privacy.purposes import PAY_SELLER, SELLER_PAYEE
+from suyuan.privacy.purposes import SELLER_PAYEE
 from suyuan.privacy.subject_keys import SubjectKey, key_id
 from suyuan.privacy.vault import BrokenSeal, Vault
 from tests.conftest import clear, room_for_a_server
 from tests.flows.house import NOON, House, open_house, written
 from tests.flows.test_forget_subject import KMS, finish, intend, roll_whole
+from tests.privacy.authorities import whole
 
 STAYING = 5
 
@@ -144,10 +144,9 @@ def opened(server: db.Server, vault: Vault) -> dict[str, str]:
     keys = {row[0]: SubjectKey(row[0], row[1], bytes(row[2]), bytes(row[3])) for row in rows}
     found = {}
     for seller, sealed in bodies:
-        authority = to_perform_contract(PAY_SELLER, [seller], read_seq=0, now=0)
         try:
             key = vault.unlock(keys[key_id(seller, SELLER_PAYEE.key_class)])
-            found[seller] = vault.open(Sealed(sealed), key, SELLER_PAYEE, authority, now=1)
+            found[seller] = vault.open(Sealed(sealed), key, SELLER_PAYEE, whole(SELLER_PAYEE, [seller]), now=1)
         except (NoEpochKey, BrokenSeal):
             continue
     return found

@@ -25,9 +25,9 @@ from suyuan.flows.change_terms import (
     TurnSwitch,
     encode_change,
     proposal_subject,
-    statement,
     switch_subject,
 )
+from suyuan.flows.officer_signature import statement
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.trade_terms import AddAgent, AddContract, AddKey, AddPartner, EndContract, MoveKey
 from suyuan.history.leader import take_lead

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -77,7 +78,7 @@ def test_the_reads_of_a_round_are_one_event_that_names_fields_and_no_value(house
     openings, _ = open_all(house, operator)
     assert set(openings) == set(redemptions)
     assert operator.shown == []
-    (read,) = [event for event in house.events() if event["kind"] == "fields_read/1"]
+    (read,) = [event for event in house.events() if event["kind"] == "fields_read/2"]
     assert read["subjects"] == sorted(redemptions)
     assert (read["purpose"], read["reader"], read["article"]) == ("consume_card", "completer", "13(1)(2)")
     assert "card.pin/1" in read["fields"]
@@ -106,7 +107,7 @@ def test_one_broken_key_holds_up_its_own_redemption_and_no_other(house: House) -
     assert answers[1] == Recorded(redemptions[1], "pending")
     # It makes room for others, and history tells of no read that was none.
     assert house.rows("SELECT id FROM outbox WHERE due_at > %s", plus(house.clock.now(), 300)) == [(redemptions[1],)]
-    (read,) = [event for event in house.events() if event["kind"] == "fields_read/1"]
+    (read,) = [event for event in house.events() if event["kind"] == "fields_read/2"]
     assert redemptions[1] not in read["subjects"]
 
 
@@ -114,9 +115,7 @@ def test_an_authority_for_one_round_opens_no_other_redemption(house: House) -> N
     """A completer that mixes up two redemptions is stopped by the vault, before the operator sees anything."""
     first, second = sell(house, 1, 2)
     openings, _ = open_all(house, Spends())
-    alone = openings[first].authority.__class__(
-        openings[first].authority.purpose, frozenset({first}), openings[first].authority.expires_at, 0
-    )
+    alone = replace(openings[first].authority, subjects=frozenset({first}))
     with pytest.raises(NoAuthority):
         mixed_up(house, second, Opening(alone, openings[second].key))
 

@@ -26,12 +26,12 @@ from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.register_seller import Registered, register_seller
 from suyuan.flows.roll_epoch import GRACE_S, RingIsBehind, roll_epoch
 from suyuan.privacy.classes import Sealed
-from suyuan.privacy.grant import to_perform_contract
 from suyuan.privacy.keyring import FileKms, FileRing, NoEpochKey, make_ring
 from suyuan.privacy.purposes import SELLER_PAYEE
 from suyuan.privacy.subject_keys import SubjectKey, fetch_keys, key_id
 from suyuan.privacy.vault import BrokenSeal, Vault
 from tests.flows.house import NOON, House, card, open_house, written
+from tests.privacy.authorities import whole
 
 PERSON = {
     "name": "王芳", "identity_number": "110101199001011237", "number": "13800000001", "payee": "622202-0001",
@@ -163,7 +163,7 @@ def test_a_forgotten_seller_leaves_nothing_that_opens(rolling: House) -> None:
 def test_from_the_intent_on_nothing_is_opened_even_where_the_rest_fails(rolling: House) -> None:
     """The keeper dies right after it. Reads leave the person out, new sales are refused, and asking again finishes."""
     assert not isinstance(intend(rolling), Refusal)
-    read = submit(rolling, RecordRead("pay_seller", "completer", ("slr_1", "slr_new"), (SELLER_PAYEE.name,)))
+    read = submit(rolling, RecordRead("pay_seller", "completer", "", ("slr_1", "slr_new"), (SELLER_PAYEE.name,)))
     assert isinstance(read, ReadRecorded)
     assert read.subjects == ("slr_1",)
     body = written(card(1) | {"seller": "slr_new"})
@@ -377,6 +377,5 @@ def sealed_of(house: House, seller: str) -> Sealed:
 
 
 def opened(vault: Vault, sealed: Sealed, known: dict[str, SubjectKey], seller: str) -> str:
-    authority = to_perform_contract(SELLER_PAYEE.purposes[0], [seller], read_seq=0, now=0)
     key = vault.unlock(known[key_id(seller, SELLER_PAYEE.key_class)])
-    return vault.open(sealed, key, SELLER_PAYEE, authority, now=1)
+    return vault.open(sealed, key, SELLER_PAYEE, whole(SELLER_PAYEE, [seller]), now=1)

@@ -9,18 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suyuan.privacy.authority import Contract, NoAuthority
+from suyuan.privacy.authority import Authority, NoAuthority
 from suyuan.privacy.classes import Sealed
-from suyuan.privacy.grant import READ_TTL_S, to_perform_contract
+from suyuan.privacy.grant import READ_TTL_S
 from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, NoEpochKey, Ring, UnsafeKeyFile, make_key_file, read_key_file
 from suyuan.privacy.purposes import CONSUME_CARD, PAY_SELLER, SELLER_NAME, SELLER_PAYEE
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.privacy.vault import KEY_CHANCE_BYTES, BrokenSeal, OpenKey, Vault
+from tests.privacy.authorities import authority
 
 RING = Ring({1: bytes(KEY_BYTES)})
 VAULT = Vault(bytes(range(KEY_BYTES)), RING)
 ACCOUNT = "6222000000000001"
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+ELSEWHERE = (replace(SELLER_PAYEE, column="name"), replace(SELLER_PAYEE, version=2))
 nonces = st.binary(min_size=NONCE_BYTES, max_size=NONCE_BYTES)
 
 
@@ -28,8 +30,8 @@ def key_of(subject: str, vault: Vault = VAULT) -> OpenKey:
     return vault.new_key(subject, SELLER_PAYEE.key_class, now=0, chance=subject.encode().ljust(KEY_CHANCE_BYTES, b"."))
 
 
-def may_pay(*subjects: str) -> Contract:
-    return to_perform_contract(PAY_SELLER, subjects, read_seq=0, now=0)
+def may_pay(*subjects: str) -> Authority:
+    return authority(PAY_SELLER, subjects, SELLER_PAYEE, *ELSEWHERE)
 
 
 def sealed_account(vault: Vault = VAULT) -> Sealed:
@@ -61,8 +63,7 @@ def test_a_sealed_text_does_not_show_its_value(plain: str, chance: bytes) -> Non
 def test_a_sealed_text_that_was_moved_does_not_open() -> None:
     """A payee copied into another seller's row, or another column, or under a version to come, is worthless there."""
     key = key_of("slr_1")
-    for moved_to, column in (("slr_2", SELLER_PAYEE), ("slr_1", replace(SELLER_PAYEE, column="name")),
-                             ("slr_1", replace(SELLER_PAYEE, version=2))):  # fmt: skip
+    for moved_to, column in (("slr_2", SELLER_PAYEE), ("slr_1", ELSEWHERE[0]), ("slr_1", ELSEWHERE[1])):
         there = key_of("slr_2") if moved_to == "slr_2" else key
         # Even one who puts the right data key beside it gets nothing, since the seal is bound to its place.
         for tried in (there, key._replace(subject=moved_to, bound=moved_to.encode() + b"\0")):
@@ -84,19 +85,20 @@ def test_an_altered_sealed_text_does_not_open(at: int, change: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("authority", "now"),
+    ("entitled", "now"),
     [
         (may_pay("slr_2"), 1),
         (may_pay(), 1),
+        (authority(PAY_SELLER, ["slr_1"], SELLER_NAME), 1),
         (may_pay("slr_1"), READ_TTL_S * 1_000_000),
-        (to_perform_contract(CONSUME_CARD, ["slr_1"], read_seq=0, now=0), 1),
+        (authority(CONSUME_CARD, ["slr_1"], SELLER_PAYEE), 1),
     ],
-    ids=["another's", "nobody's", "expired", "for another purpose"],
+    ids=["another's", "nobody's", "another field's", "expired", "for another purpose"],
 )
-def test_nothing_opens_without_an_authority_that_covers_it(authority: Contract, now: int) -> None:
+def test_nothing_opens_without_an_authority_that_covers_it(entitled: Authority, now: int) -> None:
     """Deny by default: the subject, the purpose and the hour must all be right."""
     with pytest.raises(NoAuthority):
-        VAULT.open(sealed_account(), key_of("slr_1"), SELLER_PAYEE, authority, now=now)
+        VAULT.open(sealed_account(), key_of("slr_1"), SELLER_PAYEE, entitled, now=now)
 
 
 def test_a_purpose_opens_only_the_fields_that_need_it() -> None:

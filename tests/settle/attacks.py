@@ -17,6 +17,7 @@ from suyuan.base.wire import b64
 from suyuan.flows import change_terms, redeem_card
 from suyuan.flows.change_terms import ApproveChange, ProposeChange, RegisterOfficer
 from suyuan.flows.keep_house import ReleaseHolds
+from suyuan.flows.officer_signature import statement
 from suyuan.flows.record_outcome import TakeBack
 from suyuan.flows.trade_terms import AddPartner
 from suyuan.settle.limits import LimitRules
@@ -288,7 +289,7 @@ def approve_alone(line: BooksLine) -> int:
     public = b64(signer.public)
 
     def sign(verb: str, subject: object) -> bytes:
-        return signer.sign(change_terms.statement(verb, subject))
+        return signer.sign(statement(verb, subject))
 
     added = change_terms.encode_change(change_terms.AddOfficer("ofc_1", "ed25519", public))
     line.submit(RegisterOfficer("ofc_1", "ed25519", public, sign("register", added)))

@@ -133,7 +133,7 @@ def measure(*, step_count: int, keys: int) -> Report:
 
 def _cost(vault: Vault) -> Cost:
     key = vault.new_key("slr_1", SELLER_PAYEE.key_class, now=0, chance=os.urandom(KEY_CHANCE_BYTES))
-    authority = Contract(PAY_SELLER, frozenset({"slr_1"}), expires_at=1, read_seq=0)
+    authority = Contract(PAY_SELLER, frozenset({"slr_1"}), frozenset({SELLER_PAYEE.name}), expires_at=1, read_seq=0)
     nonce, plain = os.urandom(NONCE_BYTES), NUMBER.encode()
     bound = key.bound + SELLER_PAYEE.bound
     raw = AESGCM(key.secret)
@@ -199,7 +199,7 @@ def _with_reads(bench: Laboratory, crowd: Crowd, count: int) -> Measured:
     def mixed() -> Iterator[Step]:
         for number, step in enumerate(steps(count, crowd, salt="step")):
             is_read = number % READ_EVERY == 0
-            yield RecordRead(CONSUME_CARD.id, "bench", (step.redemption,), (CARD_PIN.name,)) if is_read else step
+            yield RecordRead(CONSUME_CARD.id, "bench", "", (step.redemption,), (CARD_PIN.name,)) if is_read else step
 
     with bench.fresh() as url:
         return _run(run_line(url, list(mixed()), count, in_flight=IN_FLIGHT, shelves=Shelves(LimitRules())))

@@ -21,6 +21,11 @@ ROWS_LEFT_BY = {
         "SELECT id, epoch, length(wrapped) FROM subject_key",
         ("slr_1/finance", 1, 60),
     ),
+    "0003": (
+        "INSERT INTO warrant VALUES ('wrt_1', 'a', 'n', repeat('0', 64), 'slr_1', 'seller.name/1', 'o1', 'o2', 1, 2)",
+        "SELECT id, subjects, ends_at FROM warrant",
+        ("wrt_1", "slr_1", 2),
+    ),
 }
 
 
