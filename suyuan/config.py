@@ -57,7 +57,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     completions_in_flight_max: int = 64
     """How many redemptions the completer finishes at a time."""
     housekeeping_s: float = 5.0
-    """How often reversals are fetched and expired holds released."""
+    """How often reversals are fetched, expired holds released, and retention terms ended."""
+    aml_obliged: bool = False
+    """Whether the Anti-Money-Laundering Law obliges this platform: sellers' data is then kept for ten years."""
+    retention_days: dict[str, int] = {}
+    """Other retention terms within the law, in days, by channel and category, such as "online.card_secret" = 45."""
 
     @property
     def public_origin(self) -> str:

@@ -29,6 +29,7 @@ from suyuan.flows.change_terms import (
     proposal_subject,
     switch_subject,
 )
+from suyuan.flows.hold_records import PlaceHold, hold_subject
 from suyuan.flows.officer_signature import statement
 from suyuan.flows.read_fields import ReadAsOfficer, read_subject
 
@@ -80,3 +81,9 @@ def read(
     """A read of personal fields, which takes one officer and shows masks, or a warrant and shows what it names."""
     unsigned = ReadAsOfficer(purpose, officer.id, reference, tuple(subjects), tuple(fields), now, b"")
     return msgspec.structs.replace(unsigned, signature=officer.sign("read", read_subject(unsigned)))
+
+
+def hold(officer: Officer, seller: str, case: str, *, now: Micros) -> PlaceHold:
+    """A legal hold, which takes one officer to place."""
+    unsigned = PlaceHold(seller, case, now, officer.id, b"")
+    return msgspec.structs.replace(unsigned, signature=officer.sign("hold", hold_subject(unsigned)))

@@ -20,9 +20,10 @@ import msgspec
 
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.base.wire import canonical
-from suyuan.flows import forget_subject, hold_warrants, trade_terms
+from suyuan.flows import forget_subject, hold_records, hold_warrants, trade_terms
 from suyuan.flows.changing import Approval, Change, ChangeKind, Made
 from suyuan.flows.forget_subject import ForgetSeller
+from suyuan.flows.hold_records import LiftHold
 from suyuan.flows.hold_warrants import AddWarrant, EndWarrant
 from suyuan.flows.officer_signature import check_officer, has_signed
 from suyuan.flows.shelves import Shelves
@@ -53,7 +54,7 @@ class AddOfficer(Change, frozen=True, tag="add_officer"):
 
 AnyChange: TypeAlias = (
     AddOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey
-    | ForgetSeller | AddWarrant | EndWarrant
+    | ForgetSeller | AddWarrant | EndWarrant | LiftHold
 )  # fmt: skip
 _changes = msgspec.json.Decoder(AnyChange)
 
@@ -262,4 +263,5 @@ CHANGES: dict[type[Change], ChangeKind] = {
     **trade_terms.CHANGES,
     **forget_subject.CHANGES,
     **hold_warrants.CHANGES,
+    **hold_records.CHANGES,
 }

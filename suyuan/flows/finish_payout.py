@@ -27,6 +27,7 @@ from suyuan.privacy.authority import Authority
 from suyuan.privacy.classes import Sealed
 from suyuan.privacy.keyring import NoEpochKey
 from suyuan.privacy.purposes import BALANCE_NUMBER, CARD_PIN, CARD_SERIAL, CONSUME_CARD, PAY_SELLER, SELLER_PAYEE, Field
+from suyuan.privacy.retention import RetentionRules
 from suyuan.privacy.subject_keys import SubjectKey, key_id
 from suyuan.privacy.vault import BrokenSeal, OpenKey, Vault
 from suyuan.settle import payout, providers
@@ -53,6 +54,7 @@ class Completer:
     chance: Callable[[int], bytes]
     operators: Mapping[str, Operator]
     channels: Mapping[str, Channel]
+    rules: RetentionRules
 
 
 @dataclass(frozen=True, slots=True)

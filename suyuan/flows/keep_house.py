@@ -6,7 +6,8 @@
 2. Limit holds that expired are released by the line even where their seller never comes back.
 3. Nonces that are older than any fresh signature are deleted. Nobody decides on them any more, so this alone goes
    around the line.
-4. Who was to be forgotten loses their keys (`forget_subject`), and the vault's epoch is rolled (`roll_epoch`), so that
+4. History is followed to its end (`follow_history`); what its retention term asks for is done (`keep_retention`); who
+   was to be forgotten loses their keys (`forget_subject`); and the vault's epoch is rolled (`roll_epoch`), so that
    nothing of them comes back from a backup.
 """
 
@@ -21,7 +22,9 @@ from psycopg.rows import TupleRow
 from suyuan.base.clock import plus
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.finish_payout import Completer
-from suyuan.flows.forget_subject import finish_shreddings
+from suyuan.flows.follow_history import follow_history
+from suyuan.flows.forget_subject import Shredder, finish_shreddings
+from suyuan.flows.keep_retention import keep_retention
 from suyuan.flows.record_outcome import CONSUME_SUFFIX, TakeBack
 from suyuan.flows.roll_epoch import roll_epoch
 from suyuan.flows.shelves import Shelves
@@ -65,8 +68,11 @@ async def keep_house(
         await completer.line.submit(ReleaseHolds(tuple(expired)))
     # (3) Nonces that can no longer be replayed.
     await once.forget_nonces(connection, before=plus(now, -once.NONCE_TTL_S))
-    # (4) The vault's keys.
-    await finish_shreddings(completer.line, completer.vault, completer.subject_keys, connection)
+    # (4) Terms, and the vault's keys.
+    shredder = Shredder(completer.line, completer.vault, completer.subject_keys, connection, completer.rules)
+    if await follow_history(connection, completer.rules):
+        await keep_retention(shredder, now=now)
+        await finish_shreddings(shredder, now=now)
     await roll_epoch(completer.line, completer.vault, connection, now=now, chance=completer.chance)
 
 

@@ -7,8 +7,8 @@ which names the subjects, the fields, the purpose and its rule, and never a valu
 - an officer (`ReadAsOfficer`), who signs what is to be read and why: masked values, unless a warrant that two officers
   brought into force names these subjects and fields.
 
-Whoever is to be forgotten is left out, so their fields stay closed whatever the reader does. Only a warrant still
-opens what the law makes us keep of them, until it is shredded.
+Whoever is to be forgotten, or restricted, is left out, so their fields stay closed whatever the reader does. Only a
+warrant still opens what the law makes us keep of somebody who asked to be forgotten, until it is shredded.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from suyuan.base.clock import SECOND
-from suyuan.base.crypto import sha256
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.flows.officer_signature import check_officer, want_officer
+from suyuan.flows.officer_signature import check_signed_now, want_signed_now
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import FieldsRead
 from suyuan.history.frames import Commands
@@ -32,9 +30,6 @@ from suyuan.privacy.purposes import ANSWER_AUTHORITY, HELP_SELLER, Field, Ground
 from suyuan.privacy.warrants import Warrant
 
 SUBJECTS_MAX = 1_000
-# How far an officer's clock may be off, and so how long a signature is good.
-SIGNED_WITHIN_S = 300
-NONCE_MARK_BYTES = 16
 BY_OFFICERS = (HELP_SELLER, ANSWER_AUTHORITY)
 
 
@@ -113,7 +108,7 @@ async def _recorded(line: Commands, command: AnyRead) -> Authority | Refusal:
 
 def want(shelves: Shelves, command: RecordRead, now: int) -> bool:
     """Which rows are needed."""
-    shelves.shreddings.want_all(command.subjects)
+    _want_subjects(shelves, command)
     return True
 
 
@@ -127,22 +122,19 @@ def apply(shelves: Shelves, command: RecordRead, turn: Turn) -> Decided:
 
 def want_as_officer(shelves: Shelves, command: ReadAsOfficer, now: int) -> bool:
     """Which rows are needed."""
-    want_officer(shelves, command.reader)
-    shelves.once.nonces.want(_mark(command))
-    shelves.shreddings.want_all(command.subjects)
+    want_signed_now(shelves, command.reader, command.signature)
+    _want_subjects(shelves, command)
     shelves.warrants.want(command.reference)
     return True
 
 
 def apply_as_officer(shelves: Shelves, command: ReadAsOfficer, turn: Turn) -> Decided:
     """Keeps an officer's read, once, if the officer signed it just now and its purpose allows it."""
-    refusal = check_officer(shelves, command.reader, "read", read_subject(command), command.signature)
+    refusal = check_signed_now(
+        shelves, command.reader, "read", read_subject(command), signed=(command.signature, command.at), turn=turn
+    )
     if refusal is not None:
         return Decided(refusal)
-    if abs(turn.at - command.at) > SIGNED_WITHIN_S * SECOND:
-        return Decided(Refusal(Reason.officer_signature_is_too_old, "at"))
-    if shelves.once.is_replay(_mark(command), at=turn.at):
-        return Decided(Refusal(Reason.request_was_replayed))
     purpose = purpose_of(command.purpose)
     if purpose not in BY_OFFICERS or len(command.subjects) > SUBJECTS_MAX or not command.reference:
         return Decided(Refusal(Reason.read_is_not_allowed, "purpose"))
@@ -168,8 +160,15 @@ def _read(shelves: Shelves, command: AnyRead, purpose: Purpose, turn: Turn) -> D
     return Decided(ReadRecorded(turn.seq, turn.at, subjects), (_event(command, purpose, subjects),))
 
 
+def _want_subjects(shelves: Shelves, command: AnyRead) -> None:
+    shelves.shreddings.want_all(command.subjects)
+    shelves.restrictions.want_all(command.subjects)
+
+
 def _is_open(shelves: Shelves, subject: str, purpose: Purpose) -> bool:
     """Whether anything of this subject may be opened. An authority's order reaches what is only kept for the law."""
+    if shelves.restrictions.get(subject) is not None and not purpose.while_restricted:
+        return False
     forgetting = shelves.shreddings.get(subject)
     return forgetting is None or (purpose.ground is Ground.WARRANT and forgetting.shredded_at is None)
 
@@ -187,10 +186,6 @@ def _event(command: AnyRead, purpose: Purpose, subjects: tuple[str, ...]) -> Fie
         subjects=subjects,
         fields=command.fields,
     )
-
-
-def _mark(command: ReadAsOfficer) -> bytes:
-    return sha256(command.signature)[:NONCE_MARK_BYTES]
 
 
 APPLIER = Applier(want, apply)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from suyuan.history.working_set import Connection, Shelf
-from suyuan.privacy import shredding, subject_keys, warrants
+from suyuan.privacy import shredding, standing, subject_keys, warrants
 from suyuan.privacy.shredding import Shredding
+from suyuan.privacy.standing import LegalHold, Restriction
 from suyuan.privacy.subject_keys import SubjectKey, VaultEpoch
 from suyuan.privacy.warrants import Warrant
 from suyuan.settle.account import Register
@@ -41,8 +42,10 @@ class Shelves:
         # None is kept in memory: the keeper of the house wraps them again beside the line.
         self.subject_keys = Shelf(subject_keys.TABLE, SubjectKey, rows_max=0)
         self.vault_epoch = Shelf(subject_keys.EPOCH_TABLE, VaultEpoch, changing=("closed", "destroyed"))
-        self.shreddings = Shelf(shredding.TABLE, Shredding, changing=("shredded_at", "epoch"))
+        self.shreddings = Shelf(shredding.TABLE, Shredding, changing=("shredded_at", "epoch", "due_at"))
         self.warrants = Shelf(warrants.TABLE, Warrant, changing=("ends_at",))
+        self.restrictions = Shelf(standing.RESTRICTION_TABLE, Restriction, changing=("reason", "since"))
+        self.holds = Shelf(standing.HOLD_TABLE, LegalHold, changing=("cases",))
         self.limits = Limits(self.books, rules)
         self._written: tuple[_Written, ...] = (
             *self.register.shelves,
@@ -57,6 +60,8 @@ class Shelves:
             self.vault_epoch,
             self.shreddings,
             self.warrants,
+            self.restrictions,
+            self.holds,
         )
 
     async def load(self, connection: Connection) -> bool:

@@ -16,17 +16,22 @@ from suyuan.base.wire import unb64
 from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import AgentRegistered, PartnerRegistered
+from suyuan.privacy.retention import ONLINE, SHOP
 from suyuan.settle.account import ACTIVE, FOR_EVER, NEXT, RETIRING, REVOKED, Agent, Contract, Key, Partner
 from suyuan.settle.payout import Disposition
 
 HOLD_S_MAX = 366 * DAY_S
+TRADE_CHANNELS = frozenset({ONLINE, SHOP})
 KEY_MOVES = frozenset({(NEXT, ACTIVE), (ACTIVE, RETIRING), (NEXT, REVOKED), (ACTIVE, REVOKED), (RETIRING, REVOKED)})
 
 
 class AddPartner(Change, frozen=True, tag="add_partner"):
+    """A partner; `trade_channel` is where it meets its sellers, and decides how long their data is kept."""
+
     id: str
     name: str
     webhook_url: str = ""
+    trade_channel: str = "online"
 
 
 class AddAgent(Change, frozen=True, tag="add_agent"):
@@ -74,6 +79,10 @@ class MoveKey(Change, frozen=True, tag="move_key"):
     id: str
     state: str
     ends_at: int = FOR_EVER
+
+
+def _is_sound_partner(change: AddPartner) -> bool:
+    return change.trade_channel in TRADE_CHANNELS
 
 
 def _is_sound_contract(contract: AddContract) -> bool:
@@ -144,7 +153,7 @@ def _want_move(shelves: Shelves, change: MoveKey) -> bool:
 def _make_partner(shelves: Shelves, change: AddPartner, _: Approval) -> Made:
     if shelves.register.partners.get(change.id) is not None:
         return None
-    shelves.register.partners.add(Partner(change.id, change.name, ACTIVE, change.webhook_url))
+    shelves.register.partners.add(Partner(change.id, change.name, ACTIVE, change.webhook_url, change.trade_channel))
     return (PartnerRegistered(change.id, change.name, change.webhook_url),)
 
 
@@ -208,7 +217,7 @@ def _is_sound_key(change: AddKey) -> bool:
 
 
 CHANGES: dict[type[Change], ChangeKind] = {
-    AddPartner: ChangeKind(is_always_sound, _want_partner, _make_partner),
+    AddPartner: ChangeKind(_is_sound_partner, _want_partner, _make_partner),
     AddAgent: ChangeKind(is_always_sound, _want_agent, _make_agent),
     AddContract: ChangeKind(_is_sound_contract, _want_contract, _make_contract),
     EndContract: ChangeKind(is_always_sound, _want_end, _end_contract),

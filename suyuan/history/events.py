@@ -285,6 +285,58 @@ class ShreddingIntended(Fact, frozen=True, tag="shredding_intended/1"):
     by: Open[str]
 
 
+class ShreddingPutOff(Fact, frozen=True, tag="shredding_put_off/1"):
+    """What is kept of this seller stays closed and is not shredded before `due_at`; the rule says why."""
+
+    seller: Pseudonym[str]
+    reason: Open[str]  # statutory_term or legal_hold.
+    due_at: Open[int]
+    law: Open[str]
+    version: Open[str]
+    article: Open[str]
+
+
+class ProcessingRestricted(Fact, frozen=True, tag="processing_restricted/1"):
+    """From here this person's data is stored and secured, and nothing else is done with it."""
+
+    subject: Pseudonym[str]
+    reason: Open[str]
+
+
+class ProcessingResumed(Fact, frozen=True, tag="processing_resumed/1"):
+    """The restriction that stood for this reason is over."""
+
+    subject: Pseudonym[str]
+    reason: Open[str]
+
+
+class HoldPlaced(Fact, frozen=True, tag="hold_placed/1"):
+    """Nothing of this seller is shredded while the case is open."""
+
+    seller: Pseudonym[str]
+    case: Open[str]
+    by: Open[str]
+
+
+class HoldLifted(Fact, frozen=True, tag="hold_lifted/1"):
+    seller: Pseudonym[str]
+    case: Open[str]
+    by: Open[str]
+
+
+class TermEnded(Fact, frozen=True, tag="term_ended/1"):
+    """The retention term of these redemptions' sealed sources is over; their data keys are gone."""
+
+    redemptions: Open[tuple[str, ...]]
+    category: Open[str]
+    channel: Open[str]
+    law: Open[str]
+    version: Open[str]
+    article: Open[str]
+    fingerprints: Open[tuple[str, ...]]
+    epoch: Open[int]
+
+
 class SubjectsShredded(Fact, frozen=True, tag="subjects_shredded/1"):
     """Their data keys are gone. Copies in backups and logs die with the epoch that is named."""
 
@@ -331,6 +383,12 @@ Event = (
     | WarrantRegistered
     | WarrantEnded
     | ShreddingIntended
+    | ShreddingPutOff
+    | ProcessingRestricted
+    | ProcessingResumed
+    | HoldPlaced
+    | HoldLifted
+    | TermEnded
     | SubjectsShredded
     | EpochClosed
     | EpochDestroyed
@@ -341,7 +399,12 @@ _decoder = msgspec.json.Decoder(Event)
 
 def kind_of(event: Fact) -> str:
     """The kind and version under which an event is stored."""
-    tag = event.__struct_config__.tag
+    return kind_of_type(type(event))
+
+
+def kind_of_type(kind: type[Fact]) -> str:
+    """The kind and version under which events of this type are stored."""
+    tag = kind.__struct_config__.tag
     assert isinstance(tag, str)
     return tag
 

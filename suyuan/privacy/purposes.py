@@ -40,7 +40,8 @@ class Citation:
 class Purpose:
     """Why personal data is handled, in words that a notice can print, and the rule that allows it.
 
-    Fields are shown masked unless the purpose cannot be reached without whole values.
+    Fields are shown masked unless the purpose cannot be reached without whole values. While a person's data is
+    restricted, only purposes that are marked so go on: what was promised, the person's own request, an order.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Purpose:
     en: str
     zh: str
     shows_whole: bool = False
+    while_restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,14 @@ CONSUME_CARD = Purpose(
     "To show the operator the card, or the number, that its holder asked us to redeem.",
     "向运营商提交持有人要求回收的卡或号码。",
     shows_whole=True,
+    while_restricted=True,
 )  # fmt: skip
 PAY_SELLER = Purpose(
     "pay_seller", Ground.CONTRACT, _TO_PERFORM_A_CONTRACT,
     "To pay the seller on the account that was verified as theirs.",
     "向卖卡人本人已核验的账户付款。",
     shows_whole=True,
+    while_restricted=True,
 )  # fmt: skip
 HELP_SELLER = Purpose(
     "help_seller", Ground.CONTRACT, _TO_PERFORM_A_CONTRACT,
@@ -108,12 +112,14 @@ ANSWER_SUBJECT = Purpose(
     "To give persons who ask for it a copy of what is kept of them.",
     "应本人请求，提供其个人信息的查阅与复制。",
     shows_whole=True,
+    while_restricted=True,
 )  # fmt: skip
 ANSWER_AUTHORITY = Purpose(
     "answer_authority", Ground.WARRANT, _EVIDENCE,
     "To hand an authority what its order names, after two officers have examined the order.",
     "主管机关依法调取数据时，经两名管理员审核后，仅提供文书列明的内容。",
     shows_whole=True,
+    while_restricted=True,
 )  # fmt: skip
 
 PURPOSES = (CONSUME_CARD, PAY_SELLER, HELP_SELLER, REGISTER_SELLER, ANSWER_SUBJECT, ANSWER_AUTHORITY)

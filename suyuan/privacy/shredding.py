@@ -2,9 +2,10 @@
 
 Owns the table `shredding`: one row a subject, written with the intent and never deleted, so that a person who was
 erased stays erased whatever is restored. `epoch` is 0 until the data keys are gone, and then the newest epoch that had
-wrapped any of them: when that epoch's key is destroyed, no copy anywhere opens any more.
+wrapped any of them: when that epoch's key is destroyed, no copy anywhere opens any more. Before `due_at` the keys stay,
+because a law or a case keeps them; all the same nothing but an authority's order opens what they closed.
 
->>> Shredding("slr_1", "subject asked", intended_at=5, shredded_at=9, epoch=3).epoch
+>>> Shredding("slr_1", "subject asked", intended_at=5, shredded_at=9, epoch=3, due_at=0).epoch
 3
 """
 
@@ -25,11 +26,12 @@ class Shredding(msgspec.Struct, gc=False):
     intended_at: int
     shredded_at: int | None
     epoch: int
+    due_at: int
 
 
-async def unfinished(connection: psycopg.AsyncConnection[TupleRow], *, rows_max: int) -> list[str]:
-    """Those who were to be forgotten and whose keys are still there, the longest waiting first."""
-    found = await connection.execute(_UNFINISHED, (rows_max,))
+async def unfinished(connection: psycopg.AsyncConnection[TupleRow], *, now: int, rows_max: int) -> list[str]:
+    """Those who were to be forgotten by now and whose keys are still there, the longest waiting first."""
+    found = await connection.execute(_UNFINISHED, (now, rows_max))
     return [row[0] for row in await found.fetchall()]
 
 
@@ -38,5 +40,9 @@ def newest(connection: psycopg.Connection[TupleRow], *, rows_max: int) -> list[S
     return [Shredding(*row) for row in connection.execute(_NEWEST, (rows_max,)).fetchall()]
 
 
-_UNFINISHED = "SELECT subject FROM shredding WHERE shredded_at IS NULL ORDER BY intended_at LIMIT %s"
-_NEWEST = "SELECT subject, reason, intended_at, shredded_at, epoch FROM shredding ORDER BY intended_at DESC LIMIT %s"
+_UNFINISHED = """
+SELECT subject FROM shredding WHERE shredded_at IS NULL AND due_at <= %s ORDER BY due_at, intended_at LIMIT %s
+"""
+_NEWEST = """
+SELECT subject, reason, intended_at, shredded_at, epoch, due_at FROM shredding ORDER BY intended_at DESC LIMIT %s
+"""

@@ -50,6 +50,7 @@ class Partner(msgspec.Struct, gc=False):
     name: str
     state: str
     webhook_url: str
+    trade_channel: str = "online"  # Where it meets its sellers, online or in a shop; retention differs.
 
 
 class Agent(msgspec.Struct, gc=False):

@@ -121,6 +121,9 @@ class Redemptions:
 PUBLIC_STATES = {PENDING: PENDING, CONSUMED: PENDING, PROVEN: PENDING, HELD: PAID, SELLING: PAID}
 """What a seller is told: whether the money came; how the platform fares with the card is its own affair."""
 
+SETTLED = frozenset({PAID, REJECTED, PAYOUT_REFUSED, REVERSED})
+"""Where nobody has anything to finish and no card is in stock."""
+
 _STAGES = {
     (PENDING, Disposition.CONSUME_THEN_PAY): Stage.CONSUME,
     (CONSUMED, Disposition.CONSUME_THEN_PAY): Stage.PAY,
@@ -323,10 +326,15 @@ async def redemption_by_id(connection: psycopg.AsyncConnection[TupleRow], redemp
     return Redemption(*row) if row is not None else None
 
 
-async def settled_of_seller(connection: psycopg.AsyncConnection[TupleRow], seller: str) -> list[str]:
-    """The redemptions of a seller that nobody has to finish, without those whose card is still in stock."""
-    found = await connection.execute(_SETTLED, (seller, [PAID, REJECTED, PAYOUT_REFUSED, REVERSED]))
+async def settled_among(connection: psycopg.AsyncConnection[TupleRow], ids: Collection[str]) -> list[str]:
+    """Those of these redemptions that nobody has to finish and whose card is not in stock."""
+    found = await connection.execute(_SETTLED, (list(ids), list(SETTLED)))
     return [row[0] for row in await found.fetchall()]
+
+
+async def sellers_of(connection: psycopg.AsyncConnection[TupleRow], ids: Collection[str]) -> dict[str, str]:
+    """Who sold what these redemptions are about; other ids are left out."""
+    return dict(await (await connection.execute(_SELLERS, (list(ids),))).fetchall())
 
 
 async def redemptions_of(
@@ -353,6 +361,7 @@ FROM outbox o JOIN redemption r ON r.id = o.redemption JOIN partner p ON p.id = 
 WHERE o.kind = 'webhook' AND o.due_at <= %(now)s AND o.id <> ALL(%(besides)s)
 ORDER BY o.due_at LIMIT %(rows_max)s
 """
-_SETTLED = "SELECT id FROM redemption WHERE seller = %s AND state = ANY(%s) ORDER BY seq"
+_SETTLED = "SELECT id FROM redemption WHERE id = ANY(%s) AND state = ANY(%s) ORDER BY seq"
+_SELLERS = "SELECT id, seller FROM redemption WHERE id = ANY(%s)"
 _BY_ID = f"SELECT {_COLUMNS} FROM redemption r WHERE r.id = %s"
 _OF_PARTNER = f"SELECT {_COLUMNS} FROM redemption r WHERE r.partner = %s AND r.seq > %s ORDER BY r.seq LIMIT %s"

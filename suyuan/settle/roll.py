@@ -93,6 +93,11 @@ def partner_keys(connection: Connection, *, partner: str) -> list[ListedKey]:
     return [ListedKey(*row) for row in connection.execute(_KEYS, {"partner": partner}).fetchall()]
 
 
+async def trade_channels(connection: psycopg.AsyncConnection[TupleRow]) -> dict[str, str]:
+    """Where each partner meets its sellers."""
+    return dict(await (await connection.execute("SELECT id, trade_channel FROM partner")).fetchall())
+
+
 _PROPOSALS = f"""
 SELECT {", ".join(ListedProposal._fields)} FROM proposal
 WHERE approver IS DISTINCT FROM 'founding' AND NOT (%(only_open)s AND approver IS NOT NULL)

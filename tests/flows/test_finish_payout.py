@@ -16,6 +16,7 @@ from suyuan.flows.finish_payout import Completer, Opening, finish_payout, may_op
 from suyuan.flows.record_outcome import Recorded
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.privacy.authority import NoAuthority
+from suyuan.privacy.retention import load_rules
 from suyuan.privacy.subject_keys import fetch_keys
 from suyuan.settle.providers import Consumed, ConsumeOrder, ConsumeVerdict
 from suyuan.settle.redemption import DueRedemption, due_redemptions
@@ -55,7 +56,7 @@ def open_all(house: House, operator: Spends, *, finish: bool = False) -> tuple[d
         async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
             look_up = functools.partial(fetch_keys, connection)
             completer = Completer(
-                house.line, house.vault, look_up, house.clock, house.desk.chance, {"cmcc": operator}, {}
+                house.line, house.vault, look_up, house.clock, house.desk.chance, {"cmcc": operator}, {}, load_rules()
             )
             taken = await due(connection, house)
             openings = await may_open(completer, taken)
@@ -125,7 +126,7 @@ def mixed_up(house: House, redemption: str, opening: Opening) -> None:
         async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
             (one,) = [each for each in await due(connection, house) if each.redemption.id == redemption]
             completer = Completer(
-                house.line, house.vault, no_keys, house.clock, house.desk.chance, {"cmcc": Spends()}, {}
+                house.line, house.vault, no_keys, house.clock, house.desk.chance, {"cmcc": Spends()}, {}, load_rules()
             )
             await finish_payout(completer, one, opening, may_have_been_sent=False)
 

@@ -18,7 +18,8 @@ from suyuan.faces import officers
 from suyuan.faces.officers import Officer
 from suyuan.flows import forget_subject as forget_module
 from suyuan.flows.change_terms import encode_change
-from suyuan.flows.forget_subject import ForgetSeller, Forgotten, Shred, finish_shreddings
+from suyuan.flows.follow_history import follow_history
+from suyuan.flows.forget_subject import ForgetSeller, Forgotten, Shred, Shredder, finish_shreddings
 from suyuan.flows.keep_keys import CloseEpoch
 from suyuan.flows.read_fields import ReadRecorded, RecordRead
 from suyuan.flows.record_outcome import RecordOutcome
@@ -28,9 +29,10 @@ from suyuan.flows.roll_epoch import GRACE_S, RingIsBehind, roll_epoch
 from suyuan.privacy.classes import Sealed
 from suyuan.privacy.keyring import FileKms, FileRing, NoEpochKey, make_ring
 from suyuan.privacy.purposes import SELLER_PAYEE
+from suyuan.privacy.retention import RetentionRules
 from suyuan.privacy.subject_keys import SubjectKey, fetch_keys, key_id
 from suyuan.privacy.vault import BrokenSeal, Vault
-from tests.flows.house import NOON, House, card, open_house, written
+from tests.flows.house import NOON, House, card, open_house, without_terms, written
 from tests.privacy.authorities import whole
 
 PERSON = {
@@ -39,6 +41,7 @@ PERSON = {
 }  # fmt: skip
 KMS = FileKms(bytes(range(32)))
 OFFICERS = [Officer(f"ofc_{name}", crypto.suite("ed25519").signer(bytes([name]) * 32)) for name in (1, 2)]
+WITHOUT_TERMS = without_terms()
 _proposals = itertools.count(1)
 
 
@@ -91,14 +94,15 @@ def intend(house: House, seller: str = "slr_new") -> Any:
     return submit(house, officers.approve(second, proposal, encode_change(change)))
 
 
-def finish(house: House) -> list[Forgotten]:
-    """The keeper of the house passes by."""
+def finish(house: House, rules: RetentionRules = WITHOUT_TERMS) -> list[Forgotten]:
+    """The keeper of the house passes by; no law makes it keep anything unless a test says so."""
 
     async def go() -> list[Forgotten]:
         async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
-            return await finish_shreddings(
-                house.line, house.vault, functools.partial(fetch_keys, connection), connection
-            )  # fmt: skip
+            assert await follow_history(connection, rules)
+            keys = functools.partial(fetch_keys, connection)
+            shredder = Shredder(house.line, house.vault, keys, connection, rules)
+            return await finish_shreddings(shredder, now=house.clock.now())
 
     return house.run(go())
 

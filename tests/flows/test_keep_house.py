@@ -12,6 +12,7 @@ from suyuan.flows.finish_payout import Completer
 from suyuan.flows.keep_house import HouseKeeping, keep_house
 from suyuan.flows.record_outcome import RecordOutcome
 from suyuan.flows.redeem_card import Taken, redeem_card
+from suyuan.privacy.retention import load_rules
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.settle.providers import Reversal, Unknown
 from tests.flows.house import House, ToldOperator, card, written
@@ -56,7 +57,7 @@ def round_through(house: House, operator: ToldOperator, keeping: HouseKeeping) -
 
     async def go() -> None:
         completer = Completer(
-            house.line, house.desk.vault, no_keys, house.clock, house.desk.chance, {"cmcc": operator}, {}
+            house.line, house.desk.vault, no_keys, house.clock, house.desk.chance, {"cmcc": operator}, {}, load_rules()
         )
         async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
             await keep_house(completer, connection, keeping)

@@ -1,0 +1,102 @@
+"""Legal holds: a dispute, a case or an order keeps everything of a person from being shredded.
+
+Placing a hold takes one officer and acts at once, since what is shredded does not come back; it opens nothing. Lifting
+one takes two. A person may be held for several cases, and is free when the last one is lifted.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
+from suyuan.flows.officer_signature import check_signed_now, want_signed_now
+from suyuan.flows.shelves import Shelves
+from suyuan.history.events import HoldLifted, HoldPlaced
+from suyuan.history.line import Applier, Decided, Turn
+from suyuan.privacy.standing import CASES_MAX, LegalHold
+
+_CASE = re.compile(r"[0-9A-Za-z_.:/-]{1,64}")
+
+
+class PlaceHold(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Keeps everything of a seller, for a case that is named by its number."""
+
+    seller: str
+    case: str
+    at: int
+    officer: str
+    signature: bytes
+
+
+class HeldSubject(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The seller is held; `subject` is the seller."""
+
+    subject: str
+    cases: str
+
+
+class LiftHold(Change, frozen=True, tag="lift_hold"):
+    """A case is over; what it kept goes when its time has come."""
+
+    id: str
+    case: str
+
+
+def hold_subject(command: PlaceHold) -> object:
+    """What an officer signs of a hold."""
+    return {"seller": command.seller, "case": command.case, "at": command.at}
+
+
+# --- in the line ---------------------------------------------------------------------------------
+
+
+def want(shelves: Shelves, command: PlaceHold, now: int) -> bool:
+    """Which rows are needed."""
+    want_signed_now(shelves, command.officer, command.signature)
+    shelves.register.sellers.want(command.seller)
+    shelves.holds.want(command.seller)
+    return True
+
+
+def apply(shelves: Shelves, command: PlaceHold, turn: Turn) -> Decided:
+    """Places a hold, once for each case."""
+    refusal = check_signed_now(
+        shelves, command.officer, "hold", hold_subject(command), signed=(command.signature, command.at), turn=turn
+    )
+    if refusal is not None:
+        return Decided(refusal)
+    if shelves.register.sellers.get(command.seller) is None:
+        return Decided(Refusal(Reason.seller_is_unknown, "seller"))
+    known = shelves.holds.get(command.seller)
+    fresh = (known or LegalHold(command.seller, "")).also_for(command.case)
+    if _CASE.fullmatch(command.case) is None or len(fresh.cases.split()) > CASES_MAX:
+        return Decided(Refusal(Reason.proposal_is_impossible, "case"))
+    if known is None:
+        shelves.holds.add(fresh)
+    else:
+        known.cases = fresh.cases
+        shelves.holds.change(known.subject, known)
+    return Decided(
+        HeldSubject(command.seller, fresh.cases), (HoldPlaced(command.seller, command.case, command.officer),)
+    )
+
+
+def _want_lift(shelves: Shelves, change: LiftHold) -> bool:
+    shelves.holds.want(change.id)
+    return True
+
+
+def _lift(shelves: Shelves, change: LiftHold, approval: Approval) -> Made:
+    known = shelves.holds.get(change.id)
+    if known is None or change.case not in known.cases.split():
+        return None
+    known.cases = known.without(change.case).cases
+    shelves.holds.change(known.subject, known)
+    return (HoldLifted(change.id, change.case, approval.approver),)
+
+
+APPLIER = Applier(want, apply)
+CHANGES: dict[type[Change], ChangeKind] = {LiftHold: ChangeKind(is_always_sound, _want_lift, _lift)}
