@@ -57,7 +57,7 @@ def unb64(text: str) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """The value with its bytes as text, or a refusal. Structs and tuples are plain objects and lists by now."""
+    """The value with its bytes as text, or a refusal. Structs are plain objects by now, and a tuple is a list."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
         return _whole_number(value)
     if isinstance(value, bytes):
         return b64(value)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {_key(key): _plain(item) for key, item in value.items()}

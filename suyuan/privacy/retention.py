@@ -220,7 +220,7 @@ SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[
 ON CONFLICT (id) DO UPDATE SET
     category = excluded.category,
     began_at = greatest(retention.began_at, excluded.began_at),
-    due_at = CASE retention.state WHEN 'restricted' THEN excluded.began_at ELSE excluded.due_at END
+    due_at = CASE retention.state WHEN 'restricted' THEN 0 ELSE excluded.due_at END
 WHERE retention.state <> 'shredded'
 """
 _DUE = f"SELECT {_COLUMNS} FROM retention WHERE state <> 'shredded' AND due_at <= %s ORDER BY due_at LIMIT %s"
