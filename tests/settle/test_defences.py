@@ -6,11 +6,7 @@ that is an error too. Where the audit would have seen it afterwards, the invaria
 """
 
 from __future__ import annotations
-import __future__
 
-import inspect
-import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +21,7 @@ from suyuan.history.line import Applier
 from suyuan.settle import body, card, ledger, limits, once
 from suyuan.settle import redemption as booking
 from suyuan.settle.audit import audit_books
+from tests.changed_code import change
 from tests.settle import attacks, books_line
 from tests.settle.books_line import (
     BooksLine,
@@ -54,24 +51,12 @@ def code(owner: Any, name: str, old: str, new: str) -> Remove:
     """A line of the code is changed, wherever the function is already in use."""
 
     def remove(patch: pytest.MonkeyPatch, url: str) -> None:
-        function = inspect.unwrap(getattr(owner, name))
-        source = _CHANGED.get(function) or textwrap.dedent(inspect.getsource(function))
-        assert source.count(old) == 1, f"{name} no longer says {old!r}: show anew what this test takes away"
-        made: dict[str, Any] = {}
-        changed = source.replace(old, new)
-        flags = __future__.annotations.compiler_flag
-        exec(compile(changed, name, "exec", flags=flags), vars(sys.modules[function.__module__]), made)
-        _CHANGED[made[name]] = changed
-        patch.setattr(owner, name, made[name])
+        before, after = change(patch, owner, name, old, new)
         for command, (want, apply) in list(books_line.APPLIERS.items()):
-            if apply is function:
-                patch.setitem(books_line.APPLIERS, command, Applier(want, made[name]))
+            if apply is before:
+                patch.setitem(books_line.APPLIERS, command, Applier(want, after))
 
     return remove
-
-
-# The source of what was changed, because it may be changed once more.
-_CHANGED: dict[Any, str] = {}
 
 
 def instead(owner: Any, name: str, answer: Any) -> Remove:
