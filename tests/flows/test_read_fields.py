@@ -65,14 +65,9 @@ def house(database: str) -> Iterator[House]:
 
 def look(house: House, purpose: str = "help_seller", reference: str = "call 17", **changes: Any) -> ReadAsOfficer:
     """A well-signed read of the new seller's name, with some of it changed before it is signed."""
-    words = {
-        "subjects": ["slr_new"],
-        "fields": [SELLER_NAME.name],
-        "now": house.clock.now(),
-        "by": OFFICERS[0],
-    } | changes
-    by = words.pop("by")
-    return officers.read(by, purpose, reference, **words)
+    words: dict[str, Any] = {"subjects": ["slr_new"], "fields": [SELLER_NAME.name], "now": house.clock.now()}
+    by: Officer = changes.pop("by", OFFICERS[0])
+    return officers.read(by, purpose, reference, **words | changes)
 
 
 def reads(house: House) -> list[dict[str, Any]]:
