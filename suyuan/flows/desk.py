@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from suyuan.base.clock import Clock
+from suyuan.base.crypto import PlatformKey
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.history.events import Event
 from suyuan.history.frames import Commands
@@ -22,7 +23,6 @@ from suyuan.settle.limits import LimitRules
 from suyuan.settle.lookup import Lookup
 from suyuan.settle.providers import FaceCheck, Operator
 from suyuan.settle.seen_reads import SeenReads
-from suyuan.settle.voucher import PlatformKey
 
 LINE_DEADLINE_S = 30.0
 

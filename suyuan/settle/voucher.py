@@ -4,18 +4,15 @@ Format, one line of canonical JSON:
 
     {"signatures":[{"key":"platform-1","signature":"<base64url>"}],"voucher":{…the facts…}}
 
-Each signature is over `suyuan-voucher-v1`, a line break and the canonical bytes of the facts. There is one per key of
-the platform: Ed25519, and SM2 where it has such a key. `at` fields are micros, amounts fen or units of the value kind.
-
-`check_voucher` believes a voucher when at least one signature is by a key that the caller knows, and no known key's
-is bad. Invariants: one voucher has one encoding; `face = paid + fee + rounding`; nothing in it names a person.
+Signed as every paper of the platform is (`base.crypto.paper`), under `suyuan-voucher-v1`. `at` fields are micros,
+amounts fen or units of the value kind. Invariants: `face = paid + fee + rounding`; nothing in it names a person.
 
 >>> signer = crypto.suite("ed25519").signer(bytes(32))
 >>> voucher = Voucher(
 ...     redemption="rdm_1", partner="ptn_1", seller="slr_1", operator="cmcc", face_fen=10_000, paid=8_000,
 ...     fee_fen=2_000, rounding_fen=0, debt_fen=0, value_kind="money", channel="bank_transfer", reference="B-1",
 ...     taken_seq=7, taken_at=1, paid_at=2, origin="https://api.example.com")
->>> paper = sign_voucher(voucher, [PlatformKey("platform-1", signer)])
+>>> paper = sign_voucher(voucher, [crypto.PlatformKey("platform-1", signer)])
 >>> check_voucher(paper, {"platform-1": crypto.PublicKey("ed25519", signer.public)}) == voucher
 True
 >>> check_voucher(paper.replace(b"8000", b"9000"), {"platform-1": crypto.PublicKey("ed25519", signer.public)})
@@ -27,25 +24,18 @@ suyuan.settle.voucher.BadVoucher: the amounts of this voucher do not add up to i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from suyuan.base import crypto, wire
-from suyuan.base.crypto import BadSignature
+from suyuan.base.crypto import BadPaper, PlatformKey, Signature
 
 _CONTEXT = b"suyuan-voucher-v1\n"
+_NAME = "voucher"
 
 
-class BadVoucher(Exception):
+class BadVoucher(BadPaper):
     """Raised for bytes that are no voucher of ours, whoever signed them."""
-
-
-class PlatformKey(NamedTuple):
-    """One of the platform's keys, by the id under which its public half is published."""
-
-    id: str
-    signer: crypto.Signer
 
 
 class Voucher(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,13 +59,6 @@ class Voucher(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: str
 
 
-class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One key's signature over the facts."""
-
-    key: str
-    signature: str
-
-
 class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A voucher with its signatures, as it is handed out."""
 
@@ -83,45 +66,21 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signatures: list[Signature]
 
 
-_decoder = msgspec.json.Decoder(Paper)
-
-
 def sign_voucher(voucher: Voucher, keys: Sequence[PlatformKey]) -> bytes:
     """The voucher as it is handed out, signed by every key of the platform."""
-    assert keys, "a platform has at least one key"
     _demand_whole(voucher)
-    message = _message(voucher)
-    signatures = [Signature(key.id, wire.b64(key.signer.sign(message))) for key in keys]
-    return wire.canonical_record(Paper(voucher, signatures))
+    return wire.canonical_record(Paper(voucher, crypto.sign_facts(_CONTEXT, voucher, keys)))
 
 
 def check_voucher(paper: bytes, keys: Mapping[str, crypto.PublicKey]) -> Voucher:
     """What a voucher attests, for nothing but a good one. Raises `BadVoucher` or `BadSignature`."""
     try:
-        signed = _decoder.decode(paper)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadVoucher("this is not a voucher: it is torn, or something else") from None
-    if wire.canonical_record(signed) != paper.strip():
-        raise BadVoucher("this voucher is not written in its one canonical form")
+        signed = crypto.read_paper(paper, Paper, name=_NAME)
+    except BadPaper as bad:
+        raise BadVoucher(str(bad)) from None
     _demand_whole(signed.voucher)
-    message = _message(signed.voucher)
-    known = [signature for signature in signed.signatures if signature.key in keys]
-    if not known:
-        raise BadSignature("no signature of this voucher is by a key of the platform that you know")
-    for signature in known:
-        keys[signature.key].checker().check(message, _raw(signature))
+    crypto.check_facts(_CONTEXT, signed.voucher, signed.signatures, keys, name=_NAME)
     return signed.voucher
-
-
-def _message(voucher: Voucher) -> bytes:
-    return _CONTEXT + wire.canonical_record(voucher)
-
-
-def _raw(signature: Signature) -> bytes:
-    try:
-        return wire.unb64(signature.signature)
-    except ValueError:
-        raise BadSignature("a signature of this voucher is not base64url") from None
 
 
 def _demand_whole(voucher: Voucher) -> None:

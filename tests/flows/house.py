@@ -26,6 +26,7 @@ import psycopg
 from suyuan.app.appliers import APPLIERS
 from suyuan.base import crypto, db, wire
 from suyuan.base.clock import SECOND, SetClock, plus
+from suyuan.base.crypto import PlatformKey
 from suyuan.base.refusals import Refusal
 from suyuan.flows.desk import Desk
 from suyuan.flows.shelves import Shelves
@@ -57,7 +58,6 @@ from suyuan.settle.providers import (
 )
 from suyuan.settle.request import RawRequest, parse, sign_like_wechat, sign_request
 from suyuan.settle.seen_reads import SeenReads
-from suyuan.settle.voucher import PlatformKey
 from tests.privacy.authorities import whole
 
 NOON = 1_795_320_000 * SECOND  # 2026-11-22, 12:00 in Shanghai.

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suyuan.base import crypto, wire
-from suyuan.settle.voucher import BadVoucher, Paper, PlatformKey, Signature, Voucher, check_voucher, sign_voucher
+from suyuan.base.crypto import PlatformKey, Signature
+from suyuan.settle.voucher import BadVoucher, Paper, Voucher, check_voucher, sign_voucher
 
 ED25519 = PlatformKey("platform-1", crypto.suite("ed25519").signer(b"\x01" * 32))
 SM2 = PlatformKey("platform-sm2", crypto.suite("sm2-sm3").signer(b"\x02" * 32))

@@ -20,6 +20,7 @@ from suyuan.app.keys import load_keys
 from suyuan.app.supervisor import database_url
 from suyuan.base import db
 from suyuan.base.clock import SystemClock
+from suyuan.base.crypto import PlatformKey
 from suyuan.config import Settings, load_settings
 from suyuan.faces.http import build
 from suyuan.faces.http.listening import listening
@@ -33,7 +34,6 @@ from suyuan.settle.card import load_formats
 from suyuan.settle.limits import LimitRules
 from suyuan.settle.lookup import Lookup
 from suyuan.settle.seen_reads import SeenReads
-from suyuan.settle.voucher import PlatformKey
 
 FACE_CHECK = "face"
 

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from suyuan.base.crypto import PlatformKey
 from suyuan.faces.cli import key, voucher
 from suyuan.faces.sdk import read_key_file
-from suyuan.settle.voucher import PlatformKey, Voucher, sign_voucher
+from suyuan.settle.voucher import Voucher, sign_voucher
 from tests.faces.sdk.twin_platform import PLATFORM, PLATFORM_KEYS, SOMEBODY, TwinPlatform, serving
 
 PAPER = sign_voucher(
