@@ -17,6 +17,7 @@ from suyuan.base.refusals import TEXTS, Reason, Refusal
 from suyuan.config import Settings
 from suyuan.faces.cli import COMMANDS
 from suyuan.faces.reference import refusals_page
+from suyuan.privacy.retention import load_rules
 from suyuan.settle.limits import LimitRules
 
 ROOT = Path(__file__).parent.parent
@@ -83,6 +84,17 @@ def test_each_limit_is_documented_with_its_caps() -> None:
     for name, cap_fen in caps.items():
         assert rows[name][1:4] == [yuan(fen).removesuffix(".00") for fen in cap_fen]
         assert CHINESE.search(rows[name][5])
+
+
+def test_each_retention_rule_is_documented_with_its_terms() -> None:
+    """A person can read how long what is kept, and a changed term changes the page."""
+    rows = rows_of("retention.md")
+    rules = {f"{rule.channel}.{rule.category}": rule for rule in load_rules().rules.values()}
+    assert set(rows) == set(rules)
+    for name, rule in rules.items():
+        assert rows[name][1:4] == [str(rule.active_d), str(rule.min_d), str(rule.max_d)]
+        assert rows[name][4] == f"{rule.law} {rule.version}, {rule.article}"
+        assert rows[name][6] == rule.begins.zh
 
 
 def commands() -> Iterator[str]:

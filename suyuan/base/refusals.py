@@ -84,6 +84,7 @@ class Reason(StrEnum):
     seller_is_suspended = "seller_is_suspended"
     subject_has_unfinished_business = "subject_has_unfinished_business"
     subject_is_held = "subject_is_held"
+    subject_is_not_forgotten_yet = "subject_is_not_forgotten_yet"
     device_is_not_the_sellers = "device_is_not_the_sellers"
     contract_is_unknown = "contract_is_unknown"
     contract_is_not_in_force = "contract_is_not_in_force"
@@ -252,6 +253,8 @@ TEXTS: dict[Reason, Text] = {
         "该人仍有款项在途或未结清，相关数据须保留，请结清后再申请。"),
     Reason.subject_is_held: Text(409, "A case keeps this person's data from being deleted; lift the hold when the case is over.",
         "因案件保全，该人数据暂不能删除，请在案件结束后解除保全。"),
+    Reason.subject_is_not_forgotten_yet: Text(409, "This person's data is closed but not deleted yet; see when it is due with suyuan admin seller forgotten.",
+        "该人数据已封闭但尚未删除，可用 suyuan admin seller forgotten 查看到期时间。"),
     Reason.device_is_not_the_sellers: Text(403, "This device is not bound to the seller; bind it with a face check first.",
         "该设备未绑定此卖卡人，请先通过人脸核验绑定。"),
     Reason.contract_is_unknown: Text(404, "The partner has no such contract; check the contract id.",

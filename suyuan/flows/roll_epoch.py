@@ -37,6 +37,8 @@ from suyuan.privacy.vault import BrokenSeal, Vault
 EPOCH_S = DAY_S
 # Longer than a worker may take to see the new epoch and to hand in what it had sealed under the old one.
 GRACE_S = 60
+# A key forgotten just after a roll waits for the next one, and then a day for the old epoch to die.
+FINAL_WITHIN_S = 2 * EPOCH_S + 2 * GRACE_S
 KEYS_AT_ONCE = 2_000
 
 # So many may have been altered one by one; more of them mean that the ring is wrong.

@@ -35,6 +35,12 @@ async def unfinished(connection: psycopg.AsyncConnection[TupleRow], *, now: int,
     return [row[0] for row in await found.fetchall()]
 
 
+async def find(connection: psycopg.AsyncConnection[TupleRow], subject: str) -> Shredding | None:
+    """How far forgetting one subject has come."""
+    row = await (await connection.execute(_ONE, (subject,))).fetchone()
+    return None if row is None else Shredding(*row)
+
+
 def newest(connection: psycopg.Connection[TupleRow], *, rows_max: int) -> list[Shredding]:
     """Who was or will be forgotten, the newest first."""
     return [Shredding(*row) for row in connection.execute(_NEWEST, (rows_max,)).fetchall()]
@@ -43,6 +49,6 @@ def newest(connection: psycopg.Connection[TupleRow], *, rows_max: int) -> list[S
 _UNFINISHED = """
 SELECT subject FROM shredding WHERE shredded_at IS NULL AND due_at <= %s ORDER BY due_at, intended_at LIMIT %s
 """
-_NEWEST = """
-SELECT subject, reason, intended_at, shredded_at, epoch, due_at FROM shredding ORDER BY intended_at DESC LIMIT %s
-"""
+_COLUMNS = ", ".join(Shredding.__struct_fields__)
+_NEWEST = f"SELECT {_COLUMNS} FROM shredding ORDER BY intended_at DESC LIMIT %s"
+_ONE = f"SELECT {_COLUMNS} FROM shredding WHERE subject = %s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as plain_json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +34,7 @@ def check(
     """Check a voucher offline. Leaves with 0 for a good one, 1 for every other."""
     try:
         paper = file.read_bytes()[: VOUCHER_BYTES_MAX + 1]
-        voucher = check_voucher(paper, _keys(paper, key or []))
+        voucher = check_voucher(paper, keys_for(paper, key or [], check_voucher))
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.")
     except (BadVoucher, BadSignature, pins.NotPinned) as error:
@@ -71,8 +71,10 @@ def fetch(
         fail(str(error), code=1)
 
 
-def _keys(paper: bytes, named: list[str]) -> Mapping[str, PublicKey]:
-    """The pinned keys, or the named ones under whatever id the voucher gives them: a key that is named is believed."""
+def keys_for(
+    paper: bytes, named: list[str], checked: Callable[[bytes, Mapping[str, PublicKey]], object]
+) -> Mapping[str, PublicKey]:
+    """The pinned keys, or the named ones under whatever id the paper gives them: a key that is named is believed."""
     if not named:
         return pins.all_pinned()
     keys = [_parse(text) for text in named]
@@ -80,10 +82,10 @@ def _keys(paper: bytes, named: list[str]) -> Mapping[str, PublicKey]:
     for key_id in _signed_by(paper):
         for key in keys:
             try:
-                check_voucher(paper, {key_id: key})
+                checked(paper, {key_id: key})
                 found[key_id] = key
             except BadSignature:
-                """Another of the named keys may be the one, and if none is, the voucher is refused."""
+                """Another of the named keys may be the one, and if none is, the paper is refused."""
     return found
 
 

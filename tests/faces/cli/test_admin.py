@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from suyuan.app.supervisor import Supervisor
 from suyuan.base import clock
-from suyuan.faces.cli import admin, audit
+from suyuan.faces.cli import admin, audit, retention
 from suyuan.faces.cli.admin import office
 from suyuan.faces.cli.serve import settle_settings
 from suyuan.faces.cli.speaking import print_table
@@ -82,6 +82,31 @@ def test_a_contract_takes_two_officers(folder: Path) -> None:
     _said(_run(folder, "approve", said["proposal"], officer="second"))
     (contract,) = _said(_run(folder, "contract", "list", "--partner", partner))
     assert (contract["id"], contract["ratio_face"], contract["ratio_value"]) == (said["id"], 10, 8)
+
+
+def test_a_hold_takes_one_officer_and_its_end_two(folder: Path) -> None:
+    """By somebody who is no officer nothing is held; a seller that is none cannot be."""
+    refused = _run(folder, "seller", "hold", "slr_nobody", "--case", "case_7", officer="first")
+    assert refused.exit_code == 1
+    assert "seller_is_unknown" in refused.stderr
+    assert _said(_run(folder, "seller", "held")) == []
+
+
+def test_nobody_is_certified_who_was_not_forgotten(folder: Path, tmp_path: Path) -> None:
+    """A sentence, and no file."""
+    refused = _run(folder, "seller", "certificate", "slr_nobody", "--to", str(tmp_path / "certificate.json"))
+    assert refused.exit_code == 1
+    assert "seller_is_unknown" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_rules_of_retention_are_shown_with_their_law(folder: Path) -> None:
+    """And a dry run of a new platform has nothing to do."""
+    where = ["--data", str(folder / "platform"), "--json", "--lang", "zh"]
+    rules = _said(CliRunner().invoke(retention.app, [*where, "rules"]))
+    assert {rule["law"] for rule in rules} == {"个人信息保护法", "电子商务法", "反电信网络诈骗法"}
+    assert _said(CliRunner().invoke(retention.app, [*where, "plan", "--days", "9999"])) == []
+    assert _said(CliRunner().invoke(retention.app, [*where, "report"])) == []
 
 
 def test_a_refusal_is_a_sentence_in_the_users_language(folder: Path) -> None:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import psycopg
 import typer
 
-from suyuan.faces.cli.admin.office import ROWS_MAX
+from suyuan.app.keys import load_keys
+from suyuan.app.supervisor import database_url
+from suyuan.base import clock
+from suyuan.base.crypto import PlatformKey
+from suyuan.base.refusals import Refusal
+from suyuan.faces import officers
+from suyuan.faces.cli.admin.office import ROWS_MAX, Office
+from suyuan.faces.cli.speaking import refuse
+from suyuan.faces.cli.terminal import fail
+from suyuan.flows.certify_deletion import NotForgotten, certify_deletion
 from suyuan.flows.forget_subject import ForgetSeller
-from suyuan.privacy import shredding
+from suyuan.flows.hold_records import LiftHold
+from suyuan.privacy import shredding, standing
+from suyuan.privacy.certificate import Certificate, sign_certificate
+from suyuan.privacy.keyring import UnsafeKeyFile
 from suyuan.privacy.shredding import Shredding
+from suyuan.privacy.standing import LegalHold
 from suyuan.settle import roll
 
 app = typer.Typer(no_args_is_help=True, help="Sellers, by pseudonym.")
@@ -32,6 +49,61 @@ def list_forgotten(context: typer.Context, limit: int = 100) -> None:
     with context.obj.reading() as connection:
         rows = shredding.newest(connection, rows_max=min(limit, ROWS_MAX))
     context.obj.table(Shredding.__struct_fields__, [msgspec.structs.astuple(row) for row in rows])
+
+
+@app.command()
+def certificate(
+    context: typer.Context,
+    seller: Annotated[str, typer.Argument(help="slr_…")],
+    to: Annotated[Path, typer.Option(help="where the certificate is to be kept")],
+) -> None:
+    """Signs a certificate that a seller was forgotten; `suyuan deletion check` checks it anywhere."""
+    office: Office = context.obj
+    try:
+        keys = load_keys(office.settings.data)
+        certified = asyncio.run(_certified(office, seller))
+    except (UnsafeKeyFile, NotForgotten) as error:
+        fail(str(error), code=1)
+    if isinstance(certified, Refusal):
+        refuse(certified, office.language)
+    to.write_bytes(sign_certificate(certified, [PlatformKey(keys.key_id, keys.signer)]) + b"\n")
+    office.tell({"certificate": str(to), "state": certified.state, "final_by": clock.text(certified.final_by)})
+
+
+async def _certified(office: Office, seller: str) -> Certificate | Refusal:
+    async with await psycopg.AsyncConnection.connect(database_url(office.settings), autocommit=True) as connection:
+        origin = office.settings.public_origin
+        return await certify_deletion(connection, seller, origin=origin, chance=os.urandom)
+
+
+@app.command("hold")
+def hold_seller(
+    context: typer.Context,
+    seller: Annotated[str, typer.Argument(help="slr_…")],
+    case: Annotated[str, typer.Option(help="the number of the case, without personal data")],
+) -> None:
+    """Keeps everything of a seller from being deleted while a case is open; acts at once and opens nothing."""
+    office: Office = context.obj
+    held = office.submit(officers.hold(office.officer, seller, case, now=clock.SystemClock().now()))
+    office.tell({"held": held, "case": case})
+
+
+@app.command("release")
+def release_seller(
+    context: typer.Context,
+    seller: Annotated[str, typer.Argument(help="slr_…")],
+    case: Annotated[str, typer.Option(help="the number of the case that is over")],
+) -> None:
+    """Proposes to lift a hold; what it kept is then deleted when its time has come."""
+    context.obj.propose(LiftHold(seller, case))
+
+
+@app.command("held")
+def list_held(context: typer.Context, limit: int = 100) -> None:
+    """Whose data a case keeps, by pseudonym."""
+    with context.obj.reading() as connection:
+        rows = standing.holds(connection, rows_max=min(limit, ROWS_MAX))
+    context.obj.table(LegalHold.__struct_fields__, [msgspec.structs.astuple(row) for row in rows])
 
 
 @app.command("list")

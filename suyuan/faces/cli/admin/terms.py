@@ -68,10 +68,13 @@ def add_partner(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="as your contracts call it")],
     webhook_url: Annotated[str, typer.Option(help="where signed news of its redemptions goes")] = "",
+    trade_channel: Annotated[
+        Literal["online", "shop"], typer.Option(help="where it meets its sellers; decides how long their data is kept")
+    ] = "online",
 ) -> None:
     """Proposes a partner."""
     made = new_id("ptn")
-    context.obj.propose(terms.AddPartner(made, name, webhook_url), made)
+    context.obj.propose(terms.AddPartner(made, name, webhook_url, trade_channel), made)
 
 
 @agent_app.command("add")
