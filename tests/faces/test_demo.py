@@ -46,6 +46,7 @@ def refuse_any_breach(facts: dict[str, Any]) -> None:
     assert facts["attacks_got_through"] == facts["over_limit_fen"] == 0
     assert facts["books_balanced"]
     assert facts["history_gapless"]
+    assert facts["found_in_clear"] == {}
     assert facts["unanswered"] == 0
     assert facts["honest_refused"] == {}
     other = sum(facts[bucket] for bucket in ("paid", "reversed", "rejected", "pending", "repeated"))

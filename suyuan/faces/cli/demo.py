@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ import typer
 
 from suyuan.app.appliers import ANSWERS
 from suyuan.app.keys import PlatformKeys, load_keys, make_keys
-from suyuan.app.supervisor import Supervisor
+from suyuan.app.supervisor import Supervisor, database_url
 from suyuan.base import db
 from suyuan.base.clock import monotonic_s
 from suyuan.config import FILE, load_settings
@@ -36,12 +36,14 @@ from suyuan.faces.sdk import SigningKey, write_key_file
 from suyuan.faces.simulate.day import Day, Place, Progress, live_through
 from suyuan.faces.simulate.deeds import Plan
 from suyuan.faces.simulate.plan import make_plan
+from suyuan.faces.simulate.search import planted_by, search
 from suyuan.faces.simulate.stage import SceneFailed
 from suyuan.history.frames import LineCaller
 from suyuan.outside.sandbox.client import Control, RunningSandbox
 from suyuan.outside.sandbox.world import CHANNELS, OPERATORS
 from suyuan.settle.audit import Audit
 
+SANDBOX_FILE = "sandbox.jsonl"
 REDEMPTIONS = 4_000
 IN_FLIGHT = 48
 READY_S = 60.0
@@ -84,7 +86,11 @@ def demo(
                 progress("audit", 0, 1)
                 audit = audit_place(folder)
                 progress("audit", 1, 1)
-            facts = facts_of(day, audit, seconds=monotonic_s() - began_s)
+                progress("search", 0, 1)
+                planted, url = planted_by(day.witnessed.plan), database_url(platform.settings)
+                in_clear = search(planted, folder, url, besides=frozenset({SANDBOX_FILE}))
+                progress("search", 1, 1)
+            facts = facts_of(day, audit, in_clear, seconds=monotonic_s() - began_s)
             if not is_for_machines:
                 demo_report.show(facts, language)
             else:
@@ -100,13 +106,17 @@ def demo(
     raise typer.Exit(0 if is_sound(facts) else 1)
 
 
-def facts_of(day: Day, audit: Audit, *, seconds: float) -> dict[str, Any]:
-    """The report for machines: the verdict, whose docstring says what each count means, and what the audit found."""
+def facts_of(day: Day, audit: Audit, in_clear: Mapping[str, int], *, seconds: float) -> dict[str, Any]:
+    """The report for machines: the verdict, whose docstring says what each count means, and what the audit found.
+
+    `found_in_clear` says where how many planted personal values or card secrets were found (`simulate.search`).
+    """
     verdict: dict[str, Any] = msgspec.to_builtins(day.verdict)
     return verdict | {
         "books_balanced": audit.balanced,
         "history_gapless": audit.invariants["history_is_in_order"],
         "findings": audit.findings,
+        "found_in_clear": in_clear,
         "postings": audit.postings,
         "history_events": audit.history_events,
         "redemptions_per_s": round(day.verdict.offered / day.traffic_s, 1),
@@ -117,7 +127,7 @@ def facts_of(day: Day, audit: Audit, *, seconds: float) -> dict[str, Any]:
 
 def is_sound(facts: dict[str, Any]) -> bool:
     """Whether everything that the platform promises was kept."""
-    is_safe = facts["attacks_got_through"] == 0 and facts["over_limit_fen"] == 0
+    is_safe = facts["attacks_got_through"] == 0 and facts["over_limit_fen"] == 0 and not facts["found_in_clear"]
     return bool(is_safe and facts["books_balanced"] and facts["history_gapless"])
 
 
@@ -199,7 +209,7 @@ def _platform(data: Path, choices: Choices) -> Iterator[tuple[Supervisor, Runnin
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     make_keys(data)
     keys: PlatformKeys = load_keys(data)
-    with RunningSandbox(data / "sandbox.jsonl", keys.public_key) as sandbox:
+    with RunningSandbox(data / SANDBOX_FILE, keys.public_key) as sandbox:
         (data / FILE).write_text(settings_text(_settings(sandbox.url, choices)), "utf-8")
         with Supervisor(load_settings(data)) as platform:
             yield platform, sandbox

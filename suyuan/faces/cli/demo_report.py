@@ -18,6 +18,7 @@ STEPS: dict[str, dict[Language, str]] = {
     "traffic": {"en": "Redemptions", "zh": "兑换请求"},
     "payouts": {"en": "Payouts", "zh": "付款"},
     "audit": {"en": "Auditing the books", "zh": "核对账目"},
+    "search": {"en": "Searching for personal data in the clear", "zh": "搜索明文个人信息"},
 }
 ATTACKS: dict[str, dict[Language, str]] = {
     "kind_change": {"en": "Coupons turned into cash", "zh": "变更兑付种类（券变现）"},
@@ -52,6 +53,7 @@ WORDS: dict[str, dict[Language, str]] = {
     "over": {"en": "Yuan over any limit", "zh": "超出限额（元）"},
     "balanced": {"en": "Books balanced", "zh": "账目平衡"},
     "gapless": {"en": "History without gaps", "zh": "历史连续无缺"},
+    "in_clear": {"en": "Places with personal data or card secrets in the clear", "zh": "出现明文个人信息或卡密之处"},
     "yes": {"en": "yes", "zh": "是"},
     "no": {"en": "NO", "zh": "否"},
     "counts": {"en": "{postings} postings, {events} history events", "zh": "{postings} 条记账，{events} 条历史事件"},
@@ -149,6 +151,7 @@ def _summary(facts: dict[str, Any], language: Language) -> str:
         f"{word('over')}: {yuan(facts['over_limit_fen'])}",
         f"{word('balanced')}: {yes(facts['books_balanced'])} ({counts})",
         f"{word('gapless')}: {yes(facts['history_gapless'])}",
+        f"{word('in_clear')}: {', '.join(facts['found_in_clear']) or 0}",
         f"{word('seconds')}: {facts['seconds']} ({facts['redemptions_per_s']})",
         word("exact"),
     )
