@@ -39,6 +39,8 @@ PREFIXES = {
     "crd": "card",
     "stp": "step-up",
     "whk": "webhook",
+    "idn": "identity, by a pseudonym",
+    "pye": "payee account, by a pseudonym",
 }
 CHANCE_BYTES = 10
 

@@ -6,8 +6,9 @@
 2. Where a law still makes us keep it, or a case holds it, the keys stay until that is over (`PutOff`, with the rule):
    closed to everybody but an authority's order.
 3. The keeper of the house finishes what was intended (`finish_shreddings`): the data keys of the seller, and of every
-   redemption of theirs that is settled, are replaced by their fingerprints, and the seller's row loses its sealed
-   texts and blind indexes. A card that is still in stock keeps its secret: it is no longer about the seller.
+   redemption of theirs that is settled, are replaced by their fingerprints, the seller's row loses its sealed texts
+   and pseudonyms, and nothing leads to these any more, unless another seller is the same person. A card that is still
+   in stock keeps its secret: it is no longer about the seller.
 4. The epoch that had wrapped the keys is destroyed at the next roll (`roll_epoch`). From there on no backup, log or
    dead row opens, with whatever keys.
 
@@ -31,7 +32,7 @@ from suyuan.flows.shelves import Shelves
 from suyuan.history.events import Fact, ShreddingIntended, ShreddingPutOff, SubjectsShredded
 from suyuan.history.frames import Commands
 from suyuan.history.line import Applier, Decided, Turn
-from suyuan.privacy import retention, shredding
+from suyuan.privacy import pseudonyms, retention, shredding
 from suyuan.privacy.keyring import NoEpochKey
 from suyuan.privacy.purposes import Citation
 from suyuan.privacy.retention import Entry, RetentionRules
@@ -39,7 +40,7 @@ from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.subject_keys import SubjectKey, key_ids
 from suyuan.privacy.vault import FINGERPRINT_BYTES, BrokenSeal, Vault
 from suyuan.settle import redemption as booking
-from suyuan.settle.account import SUSPENDED
+from suyuan.settle.account import SUSPENDED, borne_by_nobody_else
 
 SELLERS_PER_ROUND_MAX = 100
 STATUTORY_TERM, LEGAL_HOLD = "statutory_term", "legal_hold"
@@ -119,6 +120,8 @@ async def finish_shreddings(shredder: Shredder, *, now: int) -> list[Forgotten]:
         # Nothing new can come since the intent, so what is found now is all there is.
         sold = [entry.id for entry in entries if entry.id != seller]
         subjects = [seller, *await booking.settled_among(connection, sold)]
+        # What leads to their pseudonyms goes first: whoever dies in between finds the intent and does it again.
+        await pseudonyms.forget(connection, await borne_by_nobody_else(connection, seller))
         answer = await _shred(shredder, seller, subjects)
         if isinstance(answer, Forgotten):
             await retention.move(connection, subjects, retention.SHREDDED, now)
@@ -241,7 +244,7 @@ def apply(shelves: Shelves, command: Shred, turn: Turn) -> Decided:
     rows = [row for place in command.fingerprints if (row := shelves.subject_keys.get(place)) is not None]
     forget_keys(shelves, rows, command.fingerprints)
     seller.sealed_name = seller.sealed_identity = seller.sealed_number = seller.sealed_payee = ""
-    seller.identity_index = seller.payee_index = ""
+    seller.identity = seller.payee = ""
     shelves.register.sellers.change(seller.id, seller)
     intent.epoch = max([intent.epoch, *(row.epoch for row in rows)])
     intent.shredded_at = turn.at if command.is_last else None

@@ -12,6 +12,7 @@ import msgspec
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import EpochClosed, EpochDestroyed
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.privacy.pseudonyms import Marks, Pseudonym
 from suyuan.privacy.subject_keys import VAULT, SubjectKey, VaultEpoch
 
 
@@ -20,10 +21,25 @@ def want_epoch(shelves: Shelves) -> None:
     shelves.vault_epoch.want(VAULT)
 
 
-def are_of_closed_epochs(shelves: Shelves, *keys: SubjectKey) -> bool:
-    """Whether any of these keys comes too late: its epoch's key may be destroyed at any moment."""
+def are_of_closed_epochs(shelves: Shelves, *keys: SubjectKey | Marks) -> bool:
+    """Whether any of these keys or marks comes too late: its epoch's key may be destroyed at any moment."""
     epoch = shelves.vault_epoch.get(VAULT)
     return epoch is not None and any(key.epoch <= epoch.closed for key in keys)
+
+
+def want_pseudonym(shelves: Shelves, marks: Marks) -> None:
+    """Asks whether this value has a pseudonym, under whichever of its marks."""
+    shelves.pseudonyms.want_all(marks.marks)
+
+
+def pseudonym_of(shelves: Shelves, marks: Marks) -> str:
+    """The pseudonym that this value has, or from now on has."""
+    for mark in marks.marks:
+        known = shelves.pseudonyms.get(mark)
+        if known is not None:
+            return known.pseudonym
+    shelves.pseudonyms.add(Pseudonym(marks.marks[0], marks.fresh, marks.epoch))
+    return marks.fresh
 
 
 class CloseEpoch(msgspec.Struct, frozen=True, array_like=True, tag=True):

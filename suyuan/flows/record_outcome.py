@@ -109,7 +109,7 @@ def want(shelves: Shelves, command: Outcome, now: int) -> bool:
     shelves.cards.shelf.want(redemption.card)
     shelves.register.partners.want(redemption.partner)
     for key in booking.account_keys(
-        redemption.operator, redemption.card, redemption.seller, redemption.payee_index, redemption.value_kind
+        redemption.operator, redemption.card, redemption.seller, redemption.payee, redemption.value_kind
     ):
         shelves.books.want(key)
     # The transfers name their accounts, so they are asked for twice: for themselves, then for these.

@@ -16,13 +16,14 @@ from suyuan.base.ids import CHANCE_BYTES, new_id
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.act_once import act_once, check_actor, want_actor, want_once
 from suyuan.flows.desk import Desk, ask_line
-from suyuan.flows.keep_keys import are_of_closed_epochs, want_epoch
+from suyuan.flows.keep_keys import are_of_closed_epochs, pseudonym_of, want_epoch, want_pseudonym
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.who_asks import Asking, Knock, who_asks
 from suyuan.history.events import DeviceBound, Fact, SellerRegistered
 from suyuan.history.line import Applier, Decided, Turn
-from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
+from suyuan.privacy.classes import Privacy, Sealed
 from suyuan.privacy.keyring import NONCE_BYTES
+from suyuan.privacy.pseudonyms import IDENTITY, PAYEE, Marks
 from suyuan.privacy.purposes import SELLER_IDENTITY, SELLER_NAME, SELLER_NUMBER, SELLER_PAYEE
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.privacy.vault import KEY_CHANCE_BYTES
@@ -84,8 +85,8 @@ class RegisterSeller(msgspec.Struct, frozen=True, array_like=True, tag=True):
     nonce_mark: bytes
     request_mark: bytes
     request_digest: bytes
-    identity_index: BlindIndex
-    payee_index: BlindIndex
+    identity: Marks
+    payee: Marks
     sealed_name: Annotated[Sealed, Privacy.IDENTITY]
     sealed_identity: Annotated[Sealed, Privacy.IDENTITY]
     sealed_number: Annotated[Sealed, Privacy.CONTACT]
@@ -138,8 +139,8 @@ def _command(desk: Desk, asking: Asking, wish: SellerWish) -> RegisterSeller:
         nonce_mark=asking.marks.nonce,
         request_mark=asking.marks.request,
         request_digest=asking.marks.digest,
-        identity_index=desk.vault.index(wish.identity_number, purpose="identity"),
-        payee_index=desk.vault.index(_one_spelling(wish.payee), purpose="payee"),
+        identity=_marks(desk, wish.identity_number, IDENTITY),
+        payee=_marks(desk, _one_spelling(wish.payee), PAYEE),
         sealed_name=sealed[SELLER_NAME],
         sealed_identity=sealed[SELLER_IDENTITY],
         sealed_number=sealed[SELLER_NUMBER],
@@ -151,6 +152,12 @@ def _command(desk: Desk, asking: Asking, wish: SellerWish) -> RegisterSeller:
     )
 
 
+def _marks(desk: Desk, value: str, kind: str) -> Marks:
+    now = desk.clock.now()
+    fresh = new_id(kind, at=now, chance=desk.chance(CHANCE_BYTES))
+    return desk.vault.marks(value, purpose=kind, now=now, fresh=fresh)
+
+
 # --- in the line ---------------------------------------------------------------------------------
 
 
@@ -158,6 +165,8 @@ def want(shelves: Shelves, command: RegisterSeller, now: int) -> bool:
     """Which rows registering needs."""
     want_once(shelves, command)
     want_epoch(shelves)
+    want_pseudonym(shelves, command.identity)
+    want_pseudonym(shelves, command.payee)
     shelves.register.sellers.want(command.seller)
     if command.device_key:
         shelves.register.keys.want(command.device_key)
@@ -167,7 +176,7 @@ def want(shelves: Shelves, command: RegisterSeller, now: int) -> bool:
 
 def apply(shelves: Shelves, command: RegisterSeller, turn: Turn) -> Decided:
     """Registers, once."""
-    if are_of_closed_epochs(shelves, *command.subject_keys):
+    if are_of_closed_epochs(shelves, *command.subject_keys, command.identity, command.payee):
         return Decided(Refusal(Reason.platform_is_busy))
     return act_once(shelves, command, turn, _decide, _recalled)
 
@@ -183,10 +192,11 @@ def _decide(shelves: Shelves, command: RegisterSeller, turn: Turn) -> Decided:
         return Decided(Refusal(Reason.seller_is_registered_already, "seller"))
     if command.device_key and register.public_keys.is_taken(command.public_key):
         return Decided(Refusal(Reason.device_is_not_the_sellers, "key.public_key"))
-    register.sellers.add(_seller(command, actor.partner, turn.at))
+    seller = _seller(shelves, command, actor.partner, turn.at)
+    register.sellers.add(seller)
     for subject_key in command.subject_keys:
         shelves.subject_keys.add(subject_key)
-    events: tuple[Fact, ...] = (_registered(command, actor.partner),)
+    events: tuple[Fact, ...] = (_registered(seller),)
     if command.device_key:
         register.keys.add(_device_key(command))
         register.public_keys.take(command.public_key)
@@ -194,14 +204,14 @@ def _decide(shelves: Shelves, command: RegisterSeller, turn: Turn) -> Decided:
     return Decided(Registered(command.seller, command.device_key), events)
 
 
-def _seller(command: RegisterSeller, partner: str, at: int) -> Seller:
+def _seller(shelves: Shelves, command: RegisterSeller, partner: str, at: int) -> Seller:
     return Seller(
         id=command.seller,
         partner=partner,
         state=ACTIVE,
         tier=VERIFIED_TIER,
-        identity_index=command.identity_index,
-        payee_index=command.payee_index,
+        identity=pseudonym_of(shelves, command.identity),
+        payee=pseudonym_of(shelves, command.payee),
         sealed_name=command.sealed_name,
         sealed_identity=command.sealed_identity,
         sealed_number=command.sealed_number,
@@ -234,17 +244,17 @@ def _one_spelling(payee: str) -> str:
     return "".join(character for character in payee if character.isalnum()).upper()
 
 
-def _registered(command: RegisterSeller, partner: str) -> SellerRegistered:
+def _registered(seller: Seller) -> SellerRegistered:
     return SellerRegistered(
-        seller=command.seller,
-        partner=partner,
-        identity_index=command.identity_index,
-        payee_index=command.payee_index,
-        sealed_name=command.sealed_name,
-        sealed_identity=command.sealed_identity,
-        sealed_number=command.sealed_number,
-        sealed_payee=command.sealed_payee,
-        tier=VERIFIED_TIER,
+        seller=seller.id,
+        partner=seller.partner,
+        identity=seller.identity,
+        payee=seller.payee,
+        sealed_name=Sealed(seller.sealed_name),
+        sealed_identity=Sealed(seller.sealed_identity),
+        sealed_number=Sealed(seller.sealed_number),
+        sealed_payee=Sealed(seller.sealed_payee),
+        tier=seller.tier,
     )
 
 

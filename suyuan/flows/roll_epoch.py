@@ -7,7 +7,7 @@ Each round takes the roll as far as it can go; every step may be repeated, so a 
 
 1. When the newest epoch is a day old, the next one begins. Workers see it within a second.
 2. When it is `GRACE_S` old, the epochs before it are closed: the line takes no key of theirs any more. What hangs on
-   them is wrapped again, a stretch of the table at a time.
+   them is wrapped again, and the marks that lead to pseudonyms are made again, a stretch of the table at a time.
 3. The epochs before the last but one are destroyed, first in the ring's file, then in history's words. There is a day
    between wrapping again and destroying, so a standby that takes over, or a recovery to some hours ago, finds its keys.
 
@@ -29,8 +29,9 @@ from suyuan.base.clock import DAY_S, plus
 from suyuan.base.refusals import Refusal
 from suyuan.flows.keep_keys import CloseEpoch, RecordDestroyed
 from suyuan.history.frames import Commands
-from suyuan.privacy import subject_keys
+from suyuan.privacy import pseudonyms, subject_keys
 from suyuan.privacy.keyring import NONCE_BYTES, FileRing, NoEpochKey
+from suyuan.privacy.pseudonyms import Pseudonym
 from suyuan.privacy.subject_keys import SubjectKey, VaultEpoch
 from suyuan.privacy.vault import BrokenSeal, Vault
 
@@ -80,11 +81,15 @@ async def roll_epoch(
         if isinstance(await line.submit(CloseEpoch(old)), Refusal):
             return
         await _wrap_again(vault, connection, old, chance)
+        await _mark_again(vault, connection, old, now)
     # (3) A day later nothing needs the oldest keys; where the keeper died meanwhile, the rest is wrapped now.
     if ring.oldest <= oldest:
         await _demand_present(ring, connection, epochs)
         passed = await _wrap_again(vault, connection, oldest, chance)
+        unread = await _mark_again(vault, connection, oldest, now)
         if await subject_keys.count_of_epochs(connection, until=oldest) != passed.broken:
+            return
+        if await pseudonyms.count_of_epochs(connection, until=oldest) != unread:
             return
         ring.destroy(oldest)
     if epochs.destroyed < oldest:
@@ -95,6 +100,24 @@ async def _demand_present(ring: FileRing, connection: psycopg.AsyncConnection[Tu
     newest = await subject_keys.newest_epoch(connection)
     if ring.newest < max(epochs.closed + 1, newest):
         raise RingIsBehind("epochs.key is older than the database; restore the newest copy of it, or nothing opens")
+
+
+async def _mark_again(vault: Vault, connection: psycopg.AsyncConnection[TupleRow], until: int, now: int) -> int:
+    """Makes the marks of old epochs again. Returns how many nobody can read."""
+
+    def remark(row: Pseudonym) -> Pseudonym | None:
+        try:
+            return vault.mark_again(row, now=now)
+        except (BrokenSeal, NoEpochKey):
+            return None
+
+    after, broken, is_done = b"", 0, False
+    while not is_done:
+        stretch = await pseudonyms.mark_again(connection, remark, until=until, after=after, rows_max=KEYS_AT_ONCE)
+        after, is_done, broken = stretch.last, stretch.is_done, broken + stretch.broken
+    if broken:
+        log.error("pseudonyms_are_broken", marks=broken)
+    return broken
 
 
 class _Passed(NamedTuple):

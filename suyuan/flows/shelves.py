@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from suyuan.history.working_set import Connection, Shelf
-from suyuan.privacy import shredding, standing, subject_keys, warrants
+from suyuan.privacy import pseudonyms, shredding, standing, subject_keys, warrants
+from suyuan.privacy.pseudonyms import Pseudonym
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.standing import LegalHold, Restriction
 from suyuan.privacy.subject_keys import SubjectKey, VaultEpoch
@@ -41,6 +42,8 @@ class Shelves:
         self.redemptions = Redemptions()
         # None is kept in memory: the keeper of the house wraps them again beside the line.
         self.subject_keys = Shelf(subject_keys.TABLE, SubjectKey, rows_max=0)
+        # None of these either: marks are made again beside the line.
+        self.pseudonyms = Shelf(pseudonyms.TABLE, Pseudonym, rows_max=0)
         self.vault_epoch = Shelf(subject_keys.EPOCH_TABLE, VaultEpoch, changing=("closed", "destroyed"))
         self.shreddings = Shelf(shredding.TABLE, Shredding, changing=("shredded_at", "epoch", "due_at"))
         self.warrants = Shelf(warrants.TABLE, Warrant, changing=("ends_at",))
@@ -57,6 +60,7 @@ class Shelves:
             self.redemptions.shelf,
             self.redemptions.outbox,
             self.subject_keys,
+            self.pseudonyms,
             self.vault_epoch,
             self.shreddings,
             self.warrants,

@@ -133,7 +133,7 @@ async def show_room(desk: Desk, knock: Knock) -> Room | Refusal:
     # (2) The rules for the tier that counts now, and what has been taken from each.
     now = desk.clock.now()
     tier, day = tier_of(seller, asking.key, at=now), shanghai_day(now)
-    subjects = {"seller": seller.id, "identity": seller.identity_index, "payee": seller.payee_index}
+    subjects = {"seller": seller.id, "identity": seller.identity, "payee": seller.payee}
     takes = Limits(Books(), desk.rules).takes(subjects, tier, day)
     used = await desk.lookup.used([take.key for take in takes], now)
     limits = [_left(take, used.get(take.key, Used(0, 0))) for take in takes]

@@ -39,7 +39,7 @@ async def step_up(desk: Desk, knock: Knock) -> Raised | Refusal:
     if isinstance(seller, Refusal):
         return seller
     # (3) The face check, by a pseudonym: the provider compares, and is told no name.
-    order = FaceOrder(f"stp_{asking.marks.request.hex()}", seller.identity_index, wish.capture)
+    order = FaceOrder(f"stp_{asking.marks.request.hex()}", seller.identity, wish.capture)
     verdict = await desk.face_check.check(order) if desk.face_check is not None else Unknown("not_offered")
     if isinstance(verdict, Unknown):
         return Refusal(Reason.face_check_is_not_available)

@@ -107,7 +107,7 @@ def want(shelves: Shelves, command: TakeRedemption, now: int) -> bool:
     shelves.limits.want(_takes(shelves, command, parties, now))
     shelves.books.accounts.want_all(
         booking.account_keys(
-            command.operator, command.card, parties.seller.id, parties.seller.payee_index, parties.contract.value_kind
+            command.operator, command.card, parties.seller.id, parties.seller.payee, parties.contract.value_kind
         )
     )
     return True
@@ -245,8 +245,8 @@ def _check_payout(command: TakeRedemption, parts: Split) -> Refusal | None:
 def _subjects(command: TakeRedemption, parties: _Parties) -> dict[str, str]:
     subjects = {
         "seller": parties.seller.id,
-        "identity": parties.seller.identity_index,
-        "payee": parties.seller.payee_index,
+        "identity": parties.seller.identity,
+        "payee": parties.seller.payee,
         "partner": parties.seller.partner,
         "ip_prefix": command.ip_prefix,
     }
@@ -288,7 +288,7 @@ def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, redempti
     booking.pend(
         shelves.books, turn,
         Parts(
-            command.operator, command.card, seller.id, seller.payee_index, parts, command.face_fen, debt_fen,
+            command.operator, command.card, seller.id, seller.payee, parts, command.face_fen, debt_fen,
             contract.value_kind, contract.disposition,
         ),
     )  # fmt: skip
@@ -340,7 +340,7 @@ def _redemption(command: TakeRedemption, parties: _Parties, parts: Split, turn: 
         value_kind=contract.value_kind,
         channel=contract.channel,
         merchant_id=contract.merchant_id,
-        payee_index=seller.payee_index,
+        payee=seller.payee,
         sealed_payee=seller.sealed_payee,
         disposition=contract.disposition,
         state=PENDING,

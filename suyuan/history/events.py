@@ -65,13 +65,27 @@ class AgentRegistered(Fact, frozen=True, tag="agent_registered/1"):
     parent: Open[str | None]
 
 
-class SellerRegistered(Fact, frozen=True, tag="seller_registered/1"):
-    """A seller's registration: pseudonyms for linking, sealed fields for those who may open them."""
+class SellerRegistered1(Fact, frozen=True, tag="seller_registered/1"):
+    """As the next version, when blind indexes linked sellers, which nobody could make forget."""
 
     seller: Pseudonym[str]
     partner: Open[str]
     identity_index: Pseudonym[BlindIndex]
     payee_index: Pseudonym[BlindIndex]
+    sealed_name: Annotated[Sealed, Privacy.IDENTITY]
+    sealed_identity: Annotated[Sealed, Privacy.IDENTITY]
+    sealed_number: Annotated[Sealed, Privacy.CONTACT]
+    sealed_payee: Annotated[Sealed, Privacy.FINANCE]
+    tier: Open[int]
+
+
+class SellerRegistered(Fact, frozen=True, tag="seller_registered/2"):
+    """A seller's registration: random pseudonyms for linking, sealed fields for those who may open them."""
+
+    seller: Pseudonym[str]
+    partner: Open[str]
+    identity: Pseudonym[str]
+    payee: Pseudonym[str]
     sealed_name: Annotated[Sealed, Privacy.IDENTITY]
     sealed_identity: Annotated[Sealed, Privacy.IDENTITY]
     sealed_number: Annotated[Sealed, Privacy.CONTACT]
@@ -363,6 +377,7 @@ Event = (
     | ChangeApproved
     | PartnerRegistered
     | AgentRegistered
+    | SellerRegistered1
     | SellerRegistered
     | DeviceBound
     | SwitchTurned

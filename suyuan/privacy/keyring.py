@@ -27,6 +27,7 @@ suyuan.privacy.keyring.NoEpochKey: the key of epoch 2 is not on this ring; it wa
 from __future__ import annotations
 
 import contextlib
+import hmac
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,15 +35,17 @@ from typing import Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV, AESSIV
 
-from suyuan.base.clock import SECOND
+from suyuan.base.clock import SECOND, plus
 from suyuan.base.wire import b64, unb64
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
 # How soon a process notices a new epoch; the closing of the old one waits much longer than this.
 LOOK_AGAIN_S = 1
+# How old an epoch is before marks are kept under it: by then every process knows it, and it is before the closing.
+MARKING_AFTER_S = 30
 
 Randomness = Callable[[int], bytes]
 
@@ -90,6 +93,7 @@ class Ring:
 
     def __init__(self, epochs: Mapping[int, bytes]) -> None:
         self._ciphers = {number: AESGCMSIV(key) for number, key in epochs.items()}
+        self._markers = {number: AESSIV(_marking_key(key)) for number, key in epochs.items()}
 
     @property
     def newest(self) -> int:
@@ -100,6 +104,26 @@ class Ring:
     def oldest(self) -> int:
         """The oldest epoch whose key is not destroyed."""
         return min(self._ciphers)
+
+    def marking(self, now: int) -> int:
+        """The epoch under which new marks are kept now: the newest that every process knows."""
+        return self.newest
+
+    @property
+    def epochs(self) -> list[int]:
+        """The epochs whose keys are there, the newest first."""
+        return sorted(self._ciphers, reverse=True)
+
+    def mark(self, epoch: int, index: bytes, *, bound: bytes) -> bytes:
+        """The mark of a blind index: the same every time within one epoch and purpose. 32 bytes for 16."""
+        return self._marker(epoch).encrypt(index, [bound])
+
+    def unmark(self, epoch: int, mark: bytes, *, bound: bytes) -> bytes:
+        """The blind index behind a mark. Raises `NoEpochKey`, or `ValueError` for one that was altered."""
+        try:
+            return self._marker(epoch).decrypt(mark, [bound])
+        except InvalidTag:
+            raise ValueError("this mark is of another purpose, or was altered") from None
 
     def look_again(self, now: int) -> None:
         """Notices what another process has changed. A ring in memory has no file to look at."""
@@ -116,12 +140,18 @@ class Ring:
             raise ValueError("this data key belongs to another subject, or was altered") from None
 
     def _cipher(self, epoch: int) -> AESGCMSIV:
-        cipher = self._ciphers.get(epoch)
-        if cipher is None:
+        self._demand(epoch)
+        return self._ciphers[epoch]
+
+    def _marker(self, epoch: int) -> AESSIV:
+        self._demand(epoch)
+        return self._markers[epoch]
+
+    def _demand(self, epoch: int) -> None:
+        if epoch not in self._ciphers:
             raise NoEpochKey(
                 f"the key of epoch {epoch} is not on this ring; it was destroyed, or the ring is another's"
             )
-        return cipher
 
 
 class _Epoch(msgspec.Struct, frozen=True):
@@ -173,10 +203,15 @@ class FileRing(Ring):
         self._replace(tuple(epoch for epoch in self._epochs if epoch.number > until))
         return gone
 
-    def _cipher(self, epoch: int) -> AESGCMSIV:
+    def marking(self, now: int) -> int:
+        """The newest epoch that is `MARKING_AFTER_S` old, or the only one."""
+        known = [epoch.number for epoch in self._epochs if plus(epoch.begun_at, MARKING_AFTER_S) <= now]
+        return max(known, default=self._epochs[0].number)
+
+    def _demand(self, epoch: int) -> None:
         if epoch not in self._ciphers:
             self._load()
-        return super()._cipher(epoch)
+        super()._demand(epoch)
 
     def _load(self) -> None:
         seen = _stamp(self._file)
@@ -233,6 +268,11 @@ def _write_private(file: Path, content: bytes) -> None:
         opened.write(content)
         opened.flush()
         os.fsync(opened.fileno())
+
+
+def _marking_key(epoch_key: bytes) -> bytes:
+    """AES-SIV takes two keys in one; they derive from the epoch's, and so die with it."""
+    return hmac.digest(epoch_key, b"suyuan mark 1", "sha512")
 
 
 def _read_ring(file: Path) -> tuple[_Epoch, ...]:

@@ -37,6 +37,7 @@ from suyuan.base.crypto import Aead, BadSeal, aead
 from suyuan.privacy.authority import Authority, NoAuthority
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
 from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, Ring
+from suyuan.privacy.pseudonyms import Marks, Pseudonym
 from suyuan.privacy.purposes import Field
 from suyuan.privacy.subject_keys import SubjectKey, key_id
 
@@ -138,13 +139,34 @@ class Vault:
 
     def index(self, value: str, *, purpose: str) -> BlindIndex:
         """A keyed, one-way index of a value, for equality within one purpose."""
+        return BlindIndex(self._blind(value, purpose).hex())
+
+    def _blind(self, value: str, purpose: str) -> bytes:
         keyed = self._indexes.get(purpose)
         if keyed is None:
             keyed = self._indexes[purpose] = hmac.new(self._derive("index/" + purpose), digestmod=hashlib.sha256)
         # Copying a keyed state saves hashing the key again; this runs several times a redemption.
         state = keyed.copy()
         state.update(value.encode())
-        return BlindIndex(state.digest()[:INDEX_BYTES].hex())
+        return state.digest()[:INDEX_BYTES]
+
+    def marks(self, value: str, *, purpose: str, now: int, fresh: str) -> Marks:
+        """All marks under which the pseudonym of a value may be kept (`pseudonyms`), the one to keep it under first."""
+        self.ring.look_again(now)
+        index, bound = self._blind(value, purpose), purpose.encode()
+        keep = self.ring.marking(now)
+        epochs = [keep, *(epoch for epoch in self.ring.epochs if epoch != keep)]
+        return Marks(keep, tuple(self.ring.mark(epoch, index, bound=bound) for epoch in epochs), fresh)
+
+    def mark_again(self, row: Pseudonym, *, now: int) -> Pseudonym:
+        """The same pseudonym under the newest epoch. Raises `BrokenSeal` for a mark that was altered."""
+        # The prefix of a pseudonym names the purpose of the index behind its mark.
+        epoch, bound = self.ring.marking(now), row.pseudonym.partition("_")[0].encode()
+        try:
+            index = self.ring.unmark(row.epoch, row.mark, bound=bound)
+        except ValueError as error:
+            raise BrokenSeal(str(error)) from None
+        return Pseudonym(self.ring.mark(epoch, index, bound=bound), row.pseudonym, epoch)
 
     def keyed_digest(self, content: bytes, *, purpose: str) -> bytes:
         """A digest that only the holder of the key can compute, so that nobody can confirm a guess by it."""

@@ -17,6 +17,8 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 import msgspec
+import psycopg
+from psycopg.rows import TupleRow
 
 from suyuan.base.clock import DAY_S, plus
 from suyuan.base.refusals import Reason, Refusal
@@ -68,8 +70,8 @@ class Seller(msgspec.Struct, gc=False):
     partner: str
     state: str
     tier: int
-    identity_index: str
-    payee_index: str
+    identity: str  # A pseudonym: equal for the same person.
+    payee: str  # A pseudonym: equal for the same account.
     sealed_name: str
     sealed_identity: str
     sealed_number: str
@@ -239,3 +241,16 @@ def _is_within(address: str, networks: str) -> bool:
         return any(ip_address(address) in ip_network(block) for block in networks.split())
     except ValueError:
         return False
+
+
+async def borne_by_nobody_else(connection: psycopg.AsyncConnection[TupleRow], seller: str) -> list[str]:
+    """The pseudonyms of a seller that no other seller bears."""
+    return [row[0] for row in await (await connection.execute(_BORNE_ALONE, {"seller": seller})).fetchall()]
+
+
+_BORNE_ALONE = """
+SELECT own.pseudonym FROM seller s, LATERAL (VALUES (s.identity), (s.payee)) AS own (pseudonym)
+WHERE s.id = %(seller)s AND own.pseudonym <> ''
+  AND NOT EXISTS (SELECT FROM seller other WHERE other.id <> s.id AND other.identity = own.pseudonym)
+  AND NOT EXISTS (SELECT FROM seller other WHERE other.id <> s.id AND other.payee = own.pseudonym)
+"""

@@ -64,7 +64,7 @@ class Redemption(msgspec.Struct, gc=False):
     value_kind: str
     channel: str
     merchant_id: str
-    payee_index: str
+    payee: str
     sealed_payee: str
     disposition: str
     state: str
@@ -145,7 +145,7 @@ class Parts(NamedTuple):
     operator: str
     card: str
     seller: str
-    payee_index: str
+    payee: str
     split: Split
     face_fen: int
     debt_fen: int
@@ -153,11 +153,11 @@ class Parts(NamedTuple):
     disposition: str
 
 
-def account_keys(operator: str, card: str, seller: str, payee_index: str, value_kind: str) -> list[str]:
+def account_keys(operator: str, card: str, seller: str, payee: str, value_kind: str) -> list[str]:
     """Every value account that a redemption may touch; an applier wants them all."""
     keys = [
         operator_key(operator), f"money/card/{card}", FEE, ROUNDING, STOCK, debt_key(seller),
-        f"{value_kind}/seller/{seller}", f"{value_kind}/payee/{payee_index}",
+        f"{value_kind}/seller/{seller}", f"{value_kind}/payee/{payee}",
     ]  # fmt: skip
     if value_kind != MONEY:
         keys += [f"money/exchange/{value_kind}", f"{value_kind}/exchange"]
@@ -212,7 +212,7 @@ def pend(books: Books, turn: Turn, parts: Parts) -> None:
         debt = books.account(debt_key(parts.seller), ledger=MONEY, bound="debit")
         books.pend(turn, seller, debt, parts.debt_fen, kind="debt")
     if split.paid > parts.debt_fen:
-        payee = books.account(f"{parts.value_kind}/payee/{parts.payee_index}", ledger=parts.value_kind)
+        payee = books.account(f"{parts.value_kind}/payee/{parts.payee}", ledger=parts.value_kind)
         books.pend(turn, seller, payee, split.paid - parts.debt_fen, kind="payout")
 
 

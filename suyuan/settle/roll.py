@@ -93,6 +93,12 @@ def partner_keys(connection: Connection, *, partner: str) -> list[ListedKey]:
     return [ListedKey(*row) for row in connection.execute(_KEYS, {"partner": partner}).fetchall()]
 
 
+def identity_of(connection: Connection, seller: str) -> str:
+    """The pseudonym of the person that a seller is."""
+    row = connection.execute("SELECT identity FROM seller WHERE id = %s", (seller,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
 async def trade_channels(connection: psycopg.AsyncConnection[TupleRow]) -> dict[str, str]:
     """Where each partner meets its sellers."""
     return dict(await (await connection.execute("SELECT id, trade_channel FROM partner")).fetchall())

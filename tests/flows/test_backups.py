@@ -23,6 +23,7 @@ from suyuan.flows.forget_subject import SELLERS_PER_ROUND_MAX
 from suyuan.flows.register_seller import Registered, register_seller
 from suyuan.privacy.classes import Sealed
 from suyuan.privacy.keyring import FileRing, NoEpochKey, make_ring
+from suyuan.privacy.pseudonyms import IDENTITY
 from suyuan.privacy.purposes import SELLER_PAYEE
 from suyuan.privacy.subject_keys import SubjectKey, key_id
 from suyuan.privacy.vault import BrokenSeal, Vault
@@ -32,6 +33,8 @@ from tests.flows.test_forget_subject import KMS, finish, intend, roll_whole
 from tests.privacy.authorities import whole
 
 STAYING = 5
+GUESSES_MAX = 200
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
 
 @dataclass
@@ -139,7 +142,7 @@ def opened(server: db.Server, vault: Vault) -> dict[str, str]:
         rows = connection.execute("SELECT id, epoch, wrapped, fingerprint FROM subject_key").fetchall()
         bodies = connection.execute(
             "SELECT told ->> 'seller', told ->> 'sealed_payee'"
-            " FROM (SELECT convert_from(body, 'UTF8')::jsonb told FROM event WHERE kind = 'seller_registered/1') e"
+            " FROM (SELECT convert_from(body, 'UTF8')::jsonb told FROM event WHERE kind = 'seller_registered/2') e"
         ).fetchall()
     keys = {row[0]: SubjectKey(row[0], row[1], bytes(row[2]), bytes(row[3])) for row in rows}
     found = {}
@@ -149,6 +152,24 @@ def opened(server: db.Server, vault: Vault) -> dict[str, str]:
             found[seller] = vault.open(Sealed(sealed), key, SELLER_PAYEE, whole(SELLER_PAYEE, [seller]), now=1)
         except (NoEpochKey, BrokenSeal):
             continue
+    return found
+
+
+def guessed(server: db.Server, vault: Vault, count: int) -> set[str]:
+    """The sellers whom a dictionary of all ID numbers finds, by whoever holds this vault's keys, in any table."""
+    with db.connect(server.url(), autocommit=True) as connection:
+        marks = {bytes(row[0]): str(row[1]) for row in connection.execute("SELECT mark, pseudonym FROM pseudonym")}
+        tables = [row[0] for row in connection.execute(TABLES)]
+        texts = [f"SELECT t::text FROM {table} t".encode() for table in tables]
+        kept = "".join(str(connection.execute(text).fetchall()) for text in texts)
+        bodies = connection.execute("SELECT string_agg(convert_from(body, 'UTF8'), '') FROM event").fetchone()
+    kept += str(bodies)
+    found = set()
+    for number in range(count):
+        value = f"{number:017d}X"
+        tried = vault.marks(value, purpose=IDENTITY, now=NOON, fresh="").marks
+        if any(mark in marks for mark in tried) or vault.index(value, purpose=IDENTITY) in kept:
+            found.add(f"slr_{number:06d}")
     return found
 
 
@@ -180,10 +201,15 @@ def forget_in_every_copy(place: Path, keys: Path, forgotten: int) -> None:
         assert len(opened(server, past)) == count
         # With the present one nobody is read, not even those who stay: their keys lie in the log behind it.
         assert opened(server, present) == {}
+        assert guessed(server, past, min(count, GUESSES_MAX))
+        assert guessed(server, present, min(count, GUESSES_MAX)) == set()
     with restored(loot, place, "end") as server:
         stay = {f"slr_{number:06d}": payee_of(number) for number in range(forgotten, count)}
         assert opened(server, present) == stay
         assert opened(server, past) == {}
+        # Only who stays is found by guessing, and by nobody who has yesterday's keys.
+        assert guessed(server, present, count) == set(stay)
+        assert guessed(server, past, min(count, GUESSES_MAX)) == set()
     for number in (0, forgotten - 1):
         assert not any(payee_of(number) in text or f"138{number:08d}" in text for text in loot.dumps)
 

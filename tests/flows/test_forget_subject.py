@@ -155,9 +155,9 @@ def test_a_forgotten_seller_leaves_nothing_that_opens(rolling: House) -> None:
         f"{redemption}/card_secret"
     }
     assert all(key.is_forgotten and len(key.fingerprint) == 16 for key in kept.values())
-    assert rolling.rows("SELECT DISTINCT sealed_name || sealed_payee || identity_index FROM seller "
+    assert rolling.rows("SELECT DISTINCT sealed_name || sealed_payee || identity FROM seller "
                         "WHERE id = 'slr_new'") == [("",)]  # fmt: skip
-    sealed = sealed_in_history(rolling, "seller_registered/1", "sealed_payee")
+    sealed = sealed_in_history(rolling, "seller_registered/2", "sealed_payee")
     assert sealed
     for key in kept.values():
         with pytest.raises(BrokenSeal):

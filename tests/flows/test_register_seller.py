@@ -43,7 +43,7 @@ def test_a_seller_is_registered_and_nothing_personal_is_kept_in_the_clear(house:
 def test_two_sellers_of_one_person_share_what_limits_count(house: House) -> None:
     register(house, PERSON)
     register(house, PERSON | {"seller": "slr_again"})
-    rows = house.rows("SELECT DISTINCT identity_index, payee_index FROM seller WHERE id IN ('slr_new', 'slr_again')")
+    rows = house.rows("SELECT DISTINCT identity, payee FROM seller WHERE id IN ('slr_new', 'slr_again')")
     assert len(rows) == 1
 
 

@@ -11,11 +11,12 @@ import pytest
 from suyuan.base import crypto
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.register_seller import Registered, register_seller
+from suyuan.privacy.pseudonyms import IDENTITY
 from tests.flows.house import House, card, open_house, written
 from tests.flows.test_forget_subject import PERSON
 
 PIN, SERIAL = f"{7:018d}", f"{7:017d}"
-PURPOSES = (b"identity", b"payee", b"card", b"serial", b"number")
+PURPOSES = (b"idn", b"pye", b"identity", b"payee", b"card", b"serial", b"number")
 # What somebody who has read our code, and has no key, would try.
 GUESSES: dict[str, Callable[[bytes], bytes]] = {
     "sha-256": lambda value: hashlib.sha256(value).digest(),
@@ -80,8 +81,9 @@ def test_a_dictionary_confirms_nothing_without_the_keys(robbed: House) -> None:
     stolen = marks(loot(robbed))
     assert len(stolen) >= 4
     assert hits(stolen, dictionary(1_000)) == []
+    identity = robbed.vault.marks(PERSON["identity_number"], purpose=IDENTITY, now=0, fresh="")
     known = {
-        robbed.vault.index(PERSON["identity_number"], purpose="identity"),
+        identity.marks[0].hex()[:32],
         robbed.vault.index(f"cmcc|{PIN}", purpose="card"),
         robbed.vault.index(f"cmcc|{SERIAL}", purpose="serial"),
     }

@@ -89,7 +89,7 @@ def pass_the_limit_of(subject: str) -> Attack:
 
     def attack(line: BooksLine) -> int:
         names = ["slr_1"] if subject == "seller" else [f"slr_{n}" for n in range(20, 26)]
-        shared = {"identity": {"identity_index": "x"}, "payee": {"payee_index": "x"}}.get(subject, {})
+        shared = {"identity": {"identity": "x"}, "payee": {"payee": "x"}}.get(subject, {})
         device = "dev" if subject == "device" else None
         line.register(*[a_seller(name, **shared) for name in names if name != "slr_1"])
         line.register(*[a_key(f"k_{name}", owner_kind="seller", owner=name, device=device) for name in names])

@@ -94,7 +94,7 @@ class BooksModel:
         paid = knock.face_fen * contract.ratio_value // contract.ratio_face
         fee = knock.face_fen * (contract.ratio_face - contract.ratio_value) // contract.ratio_face
         subjects = {
-            "seller": seller.id, "identity": seller.identity_index, "payee": seller.payee_index,
+            "seller": seller.id, "identity": seller.identity, "payee": seller.payee,
             "partner": seller.partner, "ip_prefix": knock.ip_prefix,
         }  # fmt: skip
         if key.device is not None:

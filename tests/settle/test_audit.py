@@ -139,7 +139,7 @@ WRONGS: dict[str, tuple[str, ...]] = {
         "UPDATE redemption SET paid = paid + 1, fee_fen = fee_fen - 1 WHERE id = 'rdm_000003'",
         "UPDATE redemption SET value_kind = 'money' WHERE contract = 'coupon'",
         "UPDATE redemption SET merchant_id = 'm-2' WHERE id = 'rdm_000000'",
-        "UPDATE redemption SET payee_index = 'thief' WHERE id = 'rdm_000000'",
+        "UPDATE redemption SET payee = 'thief' WHERE id = 'rdm_000000'",
         "UPDATE account SET key = 'money/payee/thief' WHERE key LIKE 'money/payee/%'",
     ),
     "a_redemption_is_booked_all_or_none": (

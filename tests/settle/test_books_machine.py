@@ -61,8 +61,8 @@ RULES = LimitRules(
 )
 SELLERS = (
     a_seller("slr_1"),
-    a_seller("slr_2", identity_index="identity of slr_1"),
-    a_seller("slr_3", payee_index="payee of slr_1"),
+    a_seller("slr_2", identity="identity of slr_1"),
+    a_seller("slr_3", payee="payee of slr_1"),
     a_seller("slr_4", tier=2),
     a_seller("slr_5", bound_at=NOON),
 )
@@ -353,7 +353,7 @@ def _expected(model: BooksModel, now: int) -> dict[str, Any]:
             key = f"limit/{limit.subject}/{kept.subjects[limit.subject]}/{window}"
             used[key] = used.get(key, 0) + kept.numbers.face_fen
         if kept.paid_out:
-            key = f"{kept.numbers.value_kind}/payee/{kept.seller.payee_index}"
+            key = f"{kept.numbers.value_kind}/payee/{kept.seller.payee}"
             paid_out[key] = paid_out.get(key, 0) + kept.paid_out
     return {
         "states": {name: kept.state for name, kept in model.kept.items()},

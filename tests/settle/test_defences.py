@@ -181,7 +181,7 @@ DEFENCES = (
     Defence(
         "payee",
         attacks.pay_somebody_else,
-        (other_parts(payee_index="the thief"),),
+        (other_parts(payee="the thief"),),
         seen_by="a_redemption_follows_its_contract",
     ),
     Defence(

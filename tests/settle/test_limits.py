@@ -91,8 +91,8 @@ def test_a_refused_redemption_takes_nothing(line: BooksLine) -> None:
 @pytest.mark.parametrize(
     ("subject", "facts"),
     [
-        ("identity", {"identity_index": "one person"}),
-        ("payee", {"payee_index": "one account"}),
+        ("identity", {"identity": "one person"}),
+        ("payee", {"payee": "one account"}),
     ],
 )
 def test_splitting_over_accounts_is_caught_by_what_they_share(line: BooksLine, subject: str, facts: Any) -> None:

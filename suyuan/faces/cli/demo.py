@@ -41,6 +41,7 @@ from suyuan.faces.simulate.stage import SceneFailed
 from suyuan.history.frames import LineCaller
 from suyuan.outside.sandbox.client import Control, RunningSandbox
 from suyuan.outside.sandbox.world import CHANNELS, OPERATORS
+from suyuan.settle import roll
 from suyuan.settle.audit import Audit
 
 SANDBOX_FILE = "sandbox.jsonl"
@@ -154,7 +155,7 @@ async def _spend_day(choices: Choices, platform: Supervisor, sandbox: RunningSan
         await _wait_for_api(settings.public_origin)
         place = Place(
             settings.public_origin, {keys.key_id: keys.public_key}, control, line,
-            lambda number: keys.vault.index(number, purpose="identity"),
+            lambda seller: _person(database_url(settings), seller),
         )  # fmt: skip
         plan = make_plan(choices.seed, choices.redemptions)
         wait_s = PAYOUTS_WAIT_S + choices.redemptions / PAYOUTS_PER_S_MIN
@@ -163,6 +164,11 @@ async def _spend_day(choices: Choices, platform: Supervisor, sandbox: RunningSan
         watching.cancel()
         line.close()
         control.close()
+
+
+def _person(url: str, seller: str) -> str:
+    with db.connect(url) as connection:
+        return roll.identity_of(connection, seller)
 
 
 async def _keep_running(platform: Supervisor) -> None:

@@ -51,7 +51,7 @@ class Place:
     control: Control
     line: Commands
     person_of: Callable[[str], str]
-    """The reference under which the platform asks the face check for an identity number."""
+    """The reference under which the platform asks the face check for a seller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,13 @@ async def live_through(plan: Plan, place: Place, *, in_flight: int, payouts_wait
     try:
         # (1) The scene.
         progress("scene", 0, 1)
-        await asyncio.to_thread(stage.furnish_world, place.control, plan, place.person_of)
+        await asyncio.to_thread(stage.furnish_world, place.control, plan)
         await stage.register_terms(place.line, plan.cast)
         progress("scene", 1, 1)
         # (2) Sellers and traffic.
         tick = _counter("sellers", len(plan.cast.sellers), progress)
         await stage.register_sellers(doors, plan.cast, in_flight=in_flight, on_registered=tick)
+        await asyncio.to_thread(stage.enrol_faces, place.control, plan.cast, place.person_of)
         began_s = monotonic_s()
         answers = await _carry_out(plan, doors, place.control, in_flight=in_flight, progress=progress)
         traffic_s = monotonic_s() - began_s

@@ -43,11 +43,8 @@ class SceneFailed(Exception):
     """The scene could not be set, so nothing of the plan was tried."""
 
 
-def furnish_world(control: Control, plan: Plan, person_of: Callable[[str], str]) -> None:
-    """Issues the cards, opens the balances, registers merchants and faces, and lets providers misbehave.
-
-    `person_of` gives the reference under which the platform asks the face check for an identity number.
-    """
+def furnish_world(control: Control, plan: Plan) -> None:
+    """Issues the cards, opens the balances, registers merchants, and lets providers misbehave."""
     sources = [sale.source for sale in plan.sales]
     sources += [deed.card for deed in plan.deeds if hasattr(deed, "card")]
     cards = {source.name: source for source in sources if isinstance(source, SimCard) and source.true_pin}
@@ -58,13 +55,17 @@ def furnish_world(control: Control, plan: Plan, person_of: Callable[[str], str])
         control.open_balances([Balance(b.operator, b.number, b.has_fen, b.answer, b.after_ms) for b in batch])
     contracts = plan.cast.contracts
     control.register_merchants([Merchant(contract.channel, contract.merchant_id) for contract in contracts])
-    people = [Person(person_of(seller.identity_number), seller.capture) for seller in plan.cast.sellers]
-    for faces in _some(people, CARDS_PER_REQUEST):
-        control.enrol_people(faces)
     for target in TROUBLED_CHANNELS:
         control.set_faults(FaultPlan(target, TROUBLE, seed=plan.seed))
     for target in TROUBLED_OPERATORS:
         control.set_faults(FaultPlan(target, TROUBLE | {Fault.REVERSES_LATER: TAKEN_BACK}, seed=plan.seed))
+
+
+def enrol_faces(control: Control, cast: Cast, person_of: Callable[[str], str]) -> None:
+    """Shows the face check who is who; `person_of` gives the reference under which the platform asks for a seller."""
+    people = [Person(person_of(seller.id), seller.capture) for seller in cast.sellers]
+    for faces in _some(people, CARDS_PER_REQUEST):
+        control.enrol_people(faces)
 
 
 def calm_world(control: Control) -> None:

@@ -39,7 +39,7 @@ _CONTRACT = """
 SELECT r.id FROM redemption r
 LEFT JOIN contract c ON (c.id, c.partner, c.source, c.value_kind, c.channel, c.merchant_id, c.disposition)
                       = (r.contract, r.partner, r.source, r.value_kind, r.channel, r.merchant_id, r.disposition)
-LEFT JOIN seller s ON (s.id, s.partner, s.payee_index) = (r.seller, r.partner, r.payee_index)
+LEFT JOIN seller s ON (s.id, s.partner, s.payee) = (r.seller, r.partner, r.payee)
 WHERE c.id IS NULL OR s.id IS NULL
    OR r.paid <> r.face_fen::numeric * c.ratio_value / c.ratio_face - mod(
         r.face_fen::numeric * c.ratio_value, c.ratio_face) / c.ratio_face
@@ -48,7 +48,7 @@ WHERE c.id IS NULL OR s.id IS NULL
 _PAYEE = """
 SELECT r.id FROM redemption r JOIN transfer t ON t.seq = r.seq AND t.kind = 'payout'
 JOIN account payer ON payer.id = t.payer JOIN account payee ON payee.id = t.payee
-WHERE payer.key <> r.value_kind || '/seller/' || r.seller OR payee.key <> r.value_kind || '/payee/' || r.payee_index
+WHERE payer.key <> r.value_kind || '/seller/' || r.seller OR payee.key <> r.value_kind || '/payee/' || r.payee
    OR t.ledger <> r.value_kind
 """
 

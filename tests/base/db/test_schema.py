@@ -26,6 +26,11 @@ ROWS_LEFT_BY = {
         "SELECT id, subjects, ends_at FROM warrant",
         ("wrt_1", "slr_1", 2),
     ),
+    "0004": (
+        "INSERT INTO pseudonym VALUES (decode(repeat('00', 32), 'hex'), 'idn_1', 1)",
+        "SELECT pseudonym, epoch, length(mark) FROM pseudonym",
+        ("idn_1", 1, 32),
+    ),
 }
 
 
