@@ -43,7 +43,7 @@ def test_a_worker_that_has_not_seen_the_new_epoch_yet_finds_who_is_there(rolling
     register(rolling)
     kept = {bytes(row[0]) for row in rolling.rows("SELECT mark FROM pseudonym")}
     asleep_at = rolling.clock.now() - 1
-    sleeper.ring.look_again = lambda now: None  # type: ignore[method-assign]  # It sleeps.
+    sleeper.ring.look_again = lambda now: None  # type: ignore[method-assign]  # This worker does not look again.
     tried = sleeper.marks(PERSON["identity_number"], purpose=IDENTITY, now=asleep_at, fresh="idn_x")
     assert kept & set(tried.marks)
 
