@@ -21,6 +21,8 @@ from suyuan.base.db.programs import find_programs
 from suyuan.base.refusals import Refusal
 from suyuan.flows.forget_subject import SELLERS_PER_ROUND_MAX
 from suyuan.flows.register_seller import Registered, register_seller
+from suyuan.history.events import Event, SellerRegistered, decode
+from suyuan.history.segments import export, read_segments
 from suyuan.privacy.classes import Sealed
 from suyuan.privacy.keyring import FileRing, NoEpochKey, make_ring
 from suyuan.privacy.pseudonyms import IDENTITY
@@ -133,17 +135,21 @@ def restored(loot: Loot, place: Path, until: str) -> db.Server:
     return db.Server(thief)
 
 
-def opened(server: db.Server, vault: Vault) -> dict[str, str]:
-    """Every payee account that this vault can open in this server."""
+def exported(parquet: Path) -> list[Event]:
+    """What the Parquet export tells."""
+    return [decode(kept.body) for kept in read_segments(parquet)]
+
+
+def opened(server: db.Server, vault: Vault, parquet: Path | None = None) -> dict[str, str]:
+    """Every payee account that this vault can open, with this server's keys, in its events or in an export."""
     with db.connect(server.url(), autocommit=True) as connection:
         # A server that replays its log answers before it has come to the end of it.
         while connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
             time.sleep(0.05)
         rows = connection.execute("SELECT id, epoch, wrapped, fingerprint FROM subject_key").fetchall()
-        bodies = connection.execute(
-            "SELECT told ->> 'seller', told ->> 'sealed_payee'"
-            " FROM (SELECT convert_from(body, 'UTF8')::jsonb told FROM event WHERE kind = 'seller_registered/2') e"
-        ).fetchall()
+        events = connection.execute("SELECT body FROM event WHERE kind = 'seller_registered/2'").fetchall()
+    registered = [decode(bytes(body)) for (body,) in events] if parquet is None else exported(parquet)
+    bodies = [(event.seller, event.sealed_payee) for event in registered if isinstance(event, SellerRegistered)]
     keys = {row[0]: SubjectKey(row[0], row[1], bytes(row[2]), bytes(row[3])) for row in rows}
     found = {}
     for seller, sealed in bodies:
@@ -182,6 +188,8 @@ def forget_in_every_copy(place: Path, keys: Path, forgotten: int) -> None:
         with open_house(server.url(), Vault(bytes(32), FileRing(keys / "epochs.key", KMS))) as house:
             register_many(house, count)
             shutil.copy(keys / "epochs.key", keys / "old.key")
+            with db.connect(house.url, autocommit=True) as connection:
+                export(connection, keys / "parquet")
             loot = Loot(
                 take_backup(house, place), place.with_name(place.name + "-archive"), [dump(house)], keys / "old.key"
             )
@@ -199,13 +207,15 @@ def forget_in_every_copy(place: Path, keys: Path, forgotten: int) -> None:
     with restored(loot, place, "backup") as server:
         # The backup itself is whole: whoever still had yesterday's ring would read everybody.
         assert len(opened(server, past)) == count
+        assert len(opened(server, past, keys / "parquet")) == count
+        assert opened(server, present, keys / "parquet") == {}
         # With the present one nobody is read, not even those who stay: their keys lie in the log behind it.
         assert opened(server, present) == {}
         assert guessed(server, past, min(count, GUESSES_MAX))
         assert guessed(server, present, min(count, GUESSES_MAX)) == set()
     with restored(loot, place, "end") as server:
         stay = {f"slr_{number:06d}": payee_of(number) for number in range(forgotten, count)}
-        assert opened(server, present) == stay
+        assert opened(server, present) == opened(server, present, keys / "parquet") == stay
         assert opened(server, past) == {}
         # Only who stays is found by guessing, and by nobody who has yesterday's keys.
         assert guessed(server, present, count) == set(stay)
