@@ -63,6 +63,11 @@ class Reason(StrEnum):
     field_has_the_wrong_type = "field_has_the_wrong_type"
     field_is_out_of_range = "field_is_out_of_range"
     field_is_malformed = "field_is_malformed"
+    # What the privacy law asks before anything is done: who is old enough, and what a person was shown.
+    seller_is_a_child = "seller_is_a_child"
+    seller_is_too_young = "seller_is_too_young"
+    notice_is_incomplete = "notice_is_incomplete"
+    notice_is_not_current = "notice_is_not_current"
     # The platform itself.
     platform_is_busy = "platform_is_busy"
     platform_is_starting = "platform_is_starting"
@@ -106,6 +111,10 @@ class Reason(StrEnum):
     step_up_is_needed = "step_up_is_needed"
     daily_limit_is_reached = "daily_limit_is_reached"
     rolling_limit_is_reached = "rolling_limit_is_reached"
+    # The person's own agreement.
+    consent_is_needed = "consent_is_needed"
+    consent_is_not_given = "consent_is_not_given"
+    consent_was_refused = "consent_was_refused"
     # Proof of face for a higher limit.
     face_check_was_not_passed = "face_check_was_not_passed"
     face_check_is_not_available = "face_check_is_not_available"
@@ -217,6 +226,14 @@ TEXTS: dict[Reason, Text] = {
         "字段超出范围，请遵守规范给出的上下限。"),
     Reason.field_is_malformed: Text(400, "A field is not written in its form; look the form up in the schema.",
         "字段格式不对，请按规范的格式填写。"),
+    Reason.seller_is_a_child: Text(403, "The person is under 14, whose data takes a guardian's consent that is not offered here; do not send it again.",
+        "该人未满十四周岁，须由监护人另行同意，本平台不提供此服务，请勿再次提交。"),
+    Reason.seller_is_too_young: Text(403, "The person is too young to trade here; come back when they are of the age that the platform asks for.",
+        "该人未达到平台要求的年龄，请在达到年龄后再办理。"),
+    Reason.notice_is_incomplete: Text(503, "The privacy notice does not say yet who is responsible, so nobody can agree to it; ask the platform to complete it.",
+        "隐私声明尚未载明个人信息处理者，无法据此取得同意，请联系平台补全。"),
+    Reason.notice_is_not_current: Text(409, "The person was shown another privacy notice than the present one; fetch /v1/privacy-notice, show it and ask anew.",
+        "所出示的隐私声明不是现行版本，请从 /v1/privacy-notice 取得现行声明并重新征求同意。"),
     Reason.platform_is_busy: Text(429, "The platform has more work than it can queue; nothing was done, try again in a second.",
         "平台繁忙，请求未执行，请一秒后重试。"),
     Reason.platform_is_starting: Text(503, "The platform is starting or changing its leader; nothing was done, try again in a few seconds.",
@@ -293,6 +310,12 @@ TEXTS: dict[Reason, Text] = {
         "今日额度已用完，请在上海时间零点之后再试，或申请提高额度。"),
     Reason.rolling_limit_is_reached: Text(403, "The limit of the last 24 hours is used up; try again later.",
         "近 24 小时额度已用完，请稍后再试。"),
+    Reason.consent_is_needed: Text(403, "The seller has not agreed to this; show the privacy notice and post the answer to /v1/consents, or ask for a manual check.",
+        "尚未取得卖卡人对此事项的同意，请出示隐私声明并将其答复提交至 /v1/consents，或申请人工办理。"),
+    Reason.consent_is_not_given: Text(409, "There is no consent that could be withdrawn; list the seller's consents at /v1/consents.",
+        "没有可撤回的同意，请在 /v1/consents 查看该卖卡人的同意记录。"),
+    Reason.consent_was_refused: Text(403, "The seller has refused this lately and may not be asked again yet; only the seller's own key can still agree.",
+        "卖卡人近期已拒绝，暂不得再次征求，仅可由其本人密钥主动同意。"),
     Reason.face_check_was_not_passed: Text(403, "The face check was not passed; try again in better light or ask for a manual check.",
         "人脸核验未通过，请在光线良好处重试或申请人工核验。"),
     Reason.face_check_is_not_available: Text(503, "The face check does not answer at present; your limit is unchanged, try again later.",

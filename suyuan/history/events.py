@@ -291,6 +291,54 @@ class WarrantEnded(Fact, frozen=True, tag="warrant_ended/1"):
     by: Open[str]
 
 
+class NoticePublished(Fact, frozen=True, tag="notice_published/1"):
+    """A privacy notice was served for the first time; its version is the SHA-256 of its content, which is kept."""
+
+    version: Open[str]
+
+
+class ConsentGiven(Fact, frozen=True, tag="consent_given/1"):
+    """A seller agreed that this is done for this recipient, as this notice says; `terms` digests what it says of it."""
+
+    seller: Pseudonym[str]
+    partner: Open[str]
+    purpose: Open[str]
+    recipient: Open[str]
+    notice: Open[str]
+    terms: Open[str]
+    language: Open[str]
+    by: Open[str]  # Whether the seller's own key brought it, or the partner's.
+    key: Open[str]
+
+
+class ConsentRefused(Fact, frozen=True, tag="consent_refused/1"):
+    """A seller said no. From here it is closed, and a partner does not ask again for a while."""
+
+    seller: Pseudonym[str]
+    partner: Open[str]
+    purpose: Open[str]
+    recipient: Open[str]
+    notice: Open[str]
+    terms: Open[str]
+    language: Open[str]
+    by: Open[str]
+    key: Open[str]
+
+
+class ConsentWithdrawn(Fact, frozen=True, tag="consent_withdrawn/1"):
+    """A seller took a consent back, which was given as this notice says. What was done before stays lawful."""
+
+    seller: Pseudonym[str]
+    partner: Open[str]
+    purpose: Open[str]
+    recipient: Open[str]
+    notice: Open[str]
+    terms: Open[str]
+    language: Open[str]
+    by: Open[str]
+    key: Open[str]
+
+
 class ShreddingIntended(Fact, frozen=True, tag="shredding_intended/1"):
     """This seller will be forgotten. From here nothing of theirs is opened any more, whatever happens next."""
 
@@ -397,6 +445,10 @@ Event = (
     | FieldsRead
     | WarrantRegistered
     | WarrantEnded
+    | NoticePublished
+    | ConsentGiven
+    | ConsentRefused
+    | ConsentWithdrawn
     | ShreddingIntended
     | ShreddingPutOff
     | ProcessingRestricted

@@ -1,11 +1,14 @@
-"""The purposes for which the platform handles personal data, and the sealed fields with the purposes that need them.
+"""The purposes for which the platform handles personal data, and every kind of it with the purposes that need it.
 
-Both registries are closed: a purpose that does not stand here opens nothing, and a field that no purpose needs is not
-collected. A citation is (law, version, article), as `LAW.md` asks; it says on what the platform relies, and a lawyer
-signs before anybody calls that compliant.
+Both registries are closed: a purpose that does not stand here opens nothing, and what no purpose needs is not
+collected, since a form that asks for it is not served (`privacy.minimal`). The privacy notice is written from them
+(`privacy.notice`), so the platform cannot do one thing and tell another. A citation is (law, version, article), as
+`LAW.md` asks; it says on what the platform relies, and a lawyer signs before anybody calls that compliant.
 
 >>> SELLER_PAYEE.name, SELLER_PAYEE.key_class.value, [purpose.id for purpose in SELLER_PAYEE.purposes]
 ('seller.payee/1', 'finance', ['pay_seller', 'help_seller', 'answer_subject', 'answer_authority'])
+>>> COMPARE_FACE.is_sensitive, COMPARE_FACE.is_separate, PAY_SELLER.is_sensitive, PAY_SELLER.is_separate
+(True, True, True, False)
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from suyuan.privacy.classes import Privacy
 from suyuan.privacy.mask import Mask, hidden, masked_account, masked_identity, masked_name, masked_number
@@ -36,12 +41,36 @@ class Citation:
     article: str
 
 
+class Words(msgspec.Struct, frozen=True):
+    """The same in both languages, as a notice prints it."""
+
+    en: str
+    zh: str
+
+
+class Sensitivity(msgspec.Struct, frozen=True):
+    """What the law has a person told before sensitive data of theirs is handled (个人信息保护法 2021, art. 30)."""
+
+    necessity: Words
+    impact: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A kind of party to whom a purpose provides data; the settings name those that there are."""
+
+    id: str
+    words: Words
+
+
 @dataclass(frozen=True, slots=True)
 class Purpose:
     """Why personal data is handled, in words that a notice can print, and the rule that allows it.
 
     Fields are shown masked unless the purpose cannot be reached without whole values. While a person's data is
-    restricted, only purposes that are marked so go on: what was promised, the person's own request, an order.
+    restricted, only purposes that are marked so go on: what was promised, the person's own request, an order. A
+    purpose that rests on consent says what else is open to a person who refuses (`alternative`), and to whom it
+    provides data.
     """
 
     id: str
@@ -51,6 +80,19 @@ class Purpose:
     zh: str
     shows_whole: bool = False
     while_restricted: bool = False
+    recipient: Recipient | None = None
+    sensitivity: Sensitivity | None = None
+    alternative: Words | None = None
+
+    @property
+    def is_sensitive(self) -> bool:
+        """Whether it handles what the law calls sensitive."""
+        return self.sensitivity is not None
+
+    @property
+    def is_separate(self) -> bool:
+        """Whether its consent is asked for by itself (单独同意): sensitive data, or data that others are given."""
+        return self.ground is Ground.CONSENT and (self.is_sensitive or self.recipient is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +108,7 @@ class Field:
     version: int
     key_class: Privacy
     mask: Mask
+    words: Words
     purposes: tuple[Purpose, ...]
     name: str = field(init=False)
     bound: bytes = field(init=False, repr=False)
@@ -77,9 +120,36 @@ class Field:
         object.__setattr__(self, "bound", name.encode())
 
 
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """Personal data that no table keeps sealed: what is only passed on, and what must be readable to work at all."""
+
+    name: str
+    key_class: Privacy
+    is_kept: bool
+    words: Words
+    purposes: tuple[Purpose, ...]
+
+
+OPERATOR = Recipient(
+    "operator", Words("the operator that issued the card or serves the number", "发卡或提供号码服务的运营商")
+)
+CHANNEL = Recipient("channel", Words("the payout channel of the contract", "合同约定的支付通道"))
+FACE_CHECK = Recipient("face_check", Words("the provider of the face check", "人脸核验服务方"))
+PARTNER = Recipient("partner", Words("the partner through which the seller was registered", "为卖卡人办理登记的合作方"))
+AUTHORITY = Recipient("authority", Words("the authority that gave the order", "作出调取决定的主管机关"))
+
+RECIPIENTS = (OPERATOR, CHANNEL, FACE_CHECK, PARTNER, AUTHORITY)
+
+# What the law names as sensitive, of the classes that are handled here (个人信息保护法 2021, art. 28).
+SENSITIVE_CLASSES = frozenset({Privacy.FINANCE, Privacy.BIOMETRIC})
+
 _PIPL = "个人信息保护法"
 _TO_PERFORM_A_CONTRACT = Citation(_PIPL, "2021", "13(1)(2)")
+_SENSITIVE_CONSENT = Citation(_PIPL, "2021", "29")
+_PROVIDING_CONSENT = Citation(_PIPL, "2021", "23")
 _REAL_NAME = Citation("反电信网络诈骗法", "2022", "21")
+_NETWORK_LOG = Citation("网络安全法", "2025", "23")
 _COPY = Citation(_PIPL, "2021", "45")
 _EVIDENCE = Citation("数据安全法", "2021", "35")
 
@@ -89,6 +159,7 @@ CONSUME_CARD = Purpose(
     "向运营商提交持有人要求回收的卡或号码。",
     shows_whole=True,
     while_restricted=True,
+    recipient=OPERATOR,
 )  # fmt: skip
 PAY_SELLER = Purpose(
     "pay_seller", Ground.CONTRACT, _TO_PERFORM_A_CONTRACT,
@@ -96,16 +167,38 @@ PAY_SELLER = Purpose(
     "向卖卡人本人已核验的账户付款。",
     shows_whole=True,
     while_restricted=True,
+    recipient=CHANNEL,
+    sensitivity=Sensitivity(
+        Words("Nobody can be paid without an account to pay to.", "没有收款账户便无法付款。"),
+        Words(
+            "Whoever learns the account may try to defraud its holder; it is sealed and opened for each payment only.",
+            "账户泄露可能被用于诈骗；平台加密封存，仅在每次付款时打开。",
+        ),
+    ),
 )  # fmt: skip
 HELP_SELLER = Purpose(
     "help_seller", Ground.CONTRACT, _TO_PERFORM_A_CONTRACT,
     "To help a seller who asks about a redemption of theirs; our staff see masked values only.",
     "在卖卡人咨询其兑换时提供帮助；工作人员只能看到脱敏后的信息。",
+    sensitivity=Sensitivity(
+        Words("Which account was paid is what sellers ask about.", "卖卡人咨询的正是款项付至哪个账户。"),
+        Words("Staff see the last four characters, too few to use.", "工作人员只见末四位，不足以使用。"),
+    ),
+)  # fmt: skip
+KNOW_DEVICE = Purpose(
+    "know_device", Ground.CONTRACT, _TO_PERFORM_A_CONTRACT,
+    "To tell the seller's own device from anybody else's, by the public key that was made on it.",
+    "通过卖卡人设备上生成的公钥，识别请求来自其本人设备。",
 )  # fmt: skip
 REGISTER_SELLER = Purpose(
     "register_seller", Ground.LEGAL_DUTY, _REAL_NAME,
     "To trade with real-named sellers only, and to answer for it to an authority that asks lawfully.",
     "仅与实名卖卡人交易，并在主管机关依法要求时提供。",
+)  # fmt: skip
+KEEP_NETWORK_LOG = Purpose(
+    "keep_network_log", Ground.LEGAL_DUTY, _NETWORK_LOG,
+    "To keep the network log that the law asks for, and to notice attacks: the network part of an address only.",
+    "依法留存网络日志并识别攻击；仅记录网络地址段。",
 )  # fmt: skip
 ANSWER_SUBJECT = Purpose(
     "answer_subject", Ground.LEGAL_DUTY, _COPY,
@@ -113,6 +206,13 @@ ANSWER_SUBJECT = Purpose(
     "应本人请求，提供其个人信息的查阅与复制。",
     shows_whole=True,
     while_restricted=True,
+    sensitivity=Sensitivity(
+        Words("A copy that left the account out would not be one.", "不含账户的副本是不完整的。"),
+        Words(
+            "A copy in wrong hands does harm, so who asks is verified first.",
+            "副本落入他人之手会造成损害，因此先核验请求人身份。",
+        ),
+    ),
 )  # fmt: skip
 ANSWER_AUTHORITY = Purpose(
     "answer_authority", Ground.WARRANT, _EVIDENCE,
@@ -120,26 +220,91 @@ ANSWER_AUTHORITY = Purpose(
     "主管机关依法调取数据时，经两名管理员审核后，仅提供文书列明的内容。",
     shows_whole=True,
     while_restricted=True,
+    recipient=AUTHORITY,
+    sensitivity=Sensitivity(
+        Words("The order names what is needed; nothing else is opened.", "以文书列明的内容为限，不打开其他信息。"),
+        Words("The authority may act on what it learns.", "主管机关可能据此采取措施。"),
+    ),
+)  # fmt: skip
+COMPARE_FACE = Purpose(
+    "compare_face", Ground.CONSENT, _SENSITIVE_CONSENT,
+    "To compare the seller's face with their identity, before today's limit is raised.",
+    "在提高当日限额之前，将卖卡人的人脸与其身份进行比对。",
+    shows_whole=True,
+    recipient=FACE_CHECK,
+    sensitivity=Sensitivity(
+        Words(
+            "A higher limit is worth stealing, so it takes proof that this very person asks; a password or a phone can"
+            " be handed on, a face cannot.",
+            "较高限额易被冒用，须证明确为本人申请；密码与手机可以转交，人脸不能。",
+        ),
+        Words(
+            "The capture is shown to the provider of the check and not kept here; a face cannot be changed, so a leak"
+            " at the provider would last for life.",
+            "人脸采集仅提供给核验服务方，平台不保存；人脸无法更换，一旦在服务方泄露，影响终身。",
+        ),
+    ),
+    alternative=Words(
+        "Stay within the present limit, or ask for a manual check; nothing else changes.",
+        "维持当前限额，或申请人工核验；其他服务不受影响。",
+    ),
+)  # fmt: skip
+TELL_PARTNER_NUMBER = Purpose(
+    "tell_partner_number", Ground.CONSENT, _PROVIDING_CONSENT,
+    "To show the partner the seller's masked number, so that it recognises a caller without keeping numbers itself.",
+    "向合作方显示卖卡人的脱敏号码，便于其识别来电者而无须自行留存号码。",
+    recipient=PARTNER,
+    alternative=Words(
+        "The partner recognises the seller by the number of a redemption; nothing else changes.",
+        "合作方改以兑换编号识别卖卡人；其他服务不受影响。",
+    ),
 )  # fmt: skip
 
-PURPOSES = (CONSUME_CARD, PAY_SELLER, HELP_SELLER, REGISTER_SELLER, ANSWER_SUBJECT, ANSWER_AUTHORITY)
+PURPOSES = (
+    CONSUME_CARD, PAY_SELLER, HELP_SELLER, KNOW_DEVICE, REGISTER_SELLER, KEEP_NETWORK_LOG, ANSWER_SUBJECT,
+    ANSWER_AUTHORITY, COMPARE_FACE, TELL_PARTNER_NUMBER,
+)  # fmt: skip
+ON_CONSENT = tuple(purpose for purpose in PURPOSES if purpose.ground is Ground.CONSENT)
 
 _OF_SELLERS = (REGISTER_SELLER, ANSWER_SUBJECT, ANSWER_AUTHORITY)
 
-SELLER_NAME = Field("seller", "name", 1, Privacy.IDENTITY, masked_name, (HELP_SELLER, *_OF_SELLERS))
-SELLER_IDENTITY = Field("seller", "identity_number", 1, Privacy.IDENTITY, masked_identity, _OF_SELLERS)
-SELLER_NUMBER = Field("seller", "number", 1, Privacy.CONTACT, masked_number, (HELP_SELLER, *_OF_SELLERS))
+SELLER_NAME = Field(
+    "seller", "name", 1, Privacy.IDENTITY, masked_name, Words("name", "姓名"), (HELP_SELLER, *_OF_SELLERS)
+)
+SELLER_IDENTITY = Field(
+    "seller", "identity_number", 1, Privacy.IDENTITY, masked_identity, Words("ID number", "身份证号码"), _OF_SELLERS
+)
+SELLER_NUMBER = Field(
+    "seller", "number", 1, Privacy.CONTACT, masked_number, Words("phone number", "手机号码"),
+    (HELP_SELLER, TELL_PARTNER_NUMBER, *_OF_SELLERS),
+)  # fmt: skip
 SELLER_PAYEE = Field(
-    "seller", "payee", 1, Privacy.FINANCE, masked_account, (PAY_SELLER, HELP_SELLER, ANSWER_SUBJECT, ANSWER_AUTHORITY)
-)
-CARD_SERIAL = Field("card", "serial", 1, Privacy.CARD_SECRET, masked_account, (CONSUME_CARD, ANSWER_AUTHORITY))
-CARD_PIN = Field("card", "pin", 1, Privacy.CARD_SECRET, hidden, (CONSUME_CARD,))
+    "seller", "payee", 1, Privacy.FINANCE, masked_account, Words("account to be paid on", "收款账户"),
+    (PAY_SELLER, HELP_SELLER, ANSWER_SUBJECT, ANSWER_AUTHORITY),
+)  # fmt: skip
+CARD_SERIAL = Field(
+    "card", "serial", 1, Privacy.CARD_SECRET, masked_account, Words("serial of a card", "卡号"),
+    (CONSUME_CARD, ANSWER_AUTHORITY),
+)  # fmt: skip
+CARD_PIN = Field("card", "pin", 1, Privacy.CARD_SECRET, hidden, Words("PIN of a card", "卡密"), (CONSUME_CARD,))
 BALANCE_NUMBER = Field(
-    "card", "number", 1, Privacy.CONTACT, masked_number, (CONSUME_CARD, ANSWER_SUBJECT, ANSWER_AUTHORITY)
-)
+    "card", "number", 1, Privacy.CONTACT, masked_number,
+    Words("phone number whose balance is redeemed", "兑换话费余额的手机号码"),
+    (CONSUME_CARD, ANSWER_SUBJECT, ANSWER_AUTHORITY),
+)  # fmt: skip
 
 SELLER_FIELDS = (SELLER_NAME, SELLER_IDENTITY, SELLER_NUMBER, SELLER_PAYEE)
 FIELDS = (*SELLER_FIELDS, CARD_SERIAL, CARD_PIN, BALANCE_NUMBER)
+
+FACE_CAPTURE = Unsealed(
+    "face.capture", Privacy.BIOMETRIC, False, Words("capture of the face", "人脸采集信息"), (COMPARE_FACE,)
+)
+DEVICE_KEY = Unsealed("device.key", Privacy.DEVICE, True, Words("public key of the device", "设备公钥"), (KNOW_DEVICE,))
+ADDRESS_PREFIX = Unsealed(
+    "request.ip_prefix", Privacy.DEVICE, True, Words("network part of the address", "网络地址段"), (KEEP_NETWORK_LOG,)
+)
+
+UNSEALED = (FACE_CAPTURE, DEVICE_KEY, ADDRESS_PREFIX)
 
 
 def purpose_of(purpose_id: str) -> Purpose | None:

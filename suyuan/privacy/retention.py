@@ -39,7 +39,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from suyuan.base.clock import DAY_S, SECOND
-from suyuan.privacy.purposes import Citation
+from suyuan.privacy.purposes import Citation, Words
 
 TABLE = "retention"
 ORDINARY, AML_OBLIGED = "ordinary", "aml_obliged"
@@ -55,13 +55,6 @@ class NoRule(Exception):
 
 class BadRetention(Exception):
     """Raised where a platform's own numbers leave what the law allows; its text names the rule and the bounds."""
-
-
-class Words(msgspec.Struct, frozen=True):
-    """The same in both languages."""
-
-    en: str
-    zh: str
 
 
 class Rule(msgspec.Struct, frozen=True, rename={"begins": "from"}, forbid_unknown_fields=True):

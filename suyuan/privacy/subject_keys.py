@@ -13,14 +13,16 @@ to which epoch the line takes no new keys any more, and up to which one the keys
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
 from suyuan.privacy.classes import KEY_CLASSES, Privacy
+
+Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
 
 TABLE = "subject_key"
 EPOCH_TABLE = "vault_epoch"
@@ -77,6 +79,11 @@ async def fetch_keys(connection: psycopg.AsyncConnection[TupleRow], ids: Iterabl
     """The data keys at these places, forgotten ones too."""
     rows = await (await connection.execute(_BY_ID, (list(ids),))).fetchall()
     return {row[0]: SubjectKey(*row) for row in rows}
+
+
+async def look_up_keys(fetch: Fetch, ids: Iterable[str]) -> dict[str, SubjectKey]:
+    """The same for an API worker. `fetch` is `base.db.ReadPool.fetch`."""
+    return {row[0]: SubjectKey(*row) for row in await fetch(_BY_ID, (list(ids),))}
 
 
 async def wrap_again(

@@ -27,15 +27,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Generic, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from msgspec import inspect
 
 from suyuan.base.refusals import Reason, Refusal
+from suyuan.privacy.classes import Privacy
 
-__all__ = ["Annotated", "Reader", "form", "schema_pattern"]
+__all__ = ["Annotated", "Reader", "SellerName", "form", "schema_pattern"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -65,6 +66,10 @@ _NOT_TO_BE_ASKED_FOR = {
 def form(pattern: str, *, length_max: int) -> msgspec.Meta:
     """The form of a text: the whole of it fits the pattern. The length is checked first, so no pattern runs long."""
     return msgspec.Meta(pattern=rf"^(?:{pattern})\Z", min_length=1, max_length=length_max)
+
+
+SellerName: TypeAlias = Annotated[str, form("slr_[0-9A-Za-z_-]+", length_max=64), Privacy.PSEUDONYM]
+"""The name by which the platform and a partner know a seller; it is made up, and says nothing of the person."""
 
 
 def schema_pattern(pattern: str) -> str:

@@ -75,6 +75,11 @@ class Lookup:
         rows = await self._fetch(_SELLER, [seller_id])
         return Seller(*rows[0]) if rows else None
 
+    async def partner_name(self, partner: str) -> str:
+        """What a partner is called."""
+        rows = await self._fetch(_PARTNER_NAME, [partner])
+        return str(rows[0][0]) if rows else ""
+
     async def contract(self, contract_id: str) -> Contract | None:
         """A contract, whether in force or not."""
         rows = await self._fetch(_CONTRACT, [contract_id])
@@ -121,6 +126,7 @@ LEFT JOIN kill_switch stopped_partner ON stopped_partner.target = 'partner:' || 
 WHERE k.id = %s
 """
 _SELLER = f"SELECT {_columns(Seller)} FROM seller WHERE id = %s"
+_PARTNER_NAME = "SELECT name FROM partner WHERE id = %s"
 _CONTRACT = f"SELECT {_columns(Contract)} FROM contract WHERE id = %s"
 _CONTRACTS = f"SELECT {_columns(Contract)} FROM contract WHERE partner = %s ORDER BY begins_at, id"
 _REDEMPTION = f"SELECT {_columns(Redemption)} FROM redemption WHERE id = %s"

@@ -31,6 +31,13 @@ ROWS_LEFT_BY = {
         "SELECT pseudonym, epoch, length(mark) FROM pseudonym",
         ("idn_1", 1, 32),
     ),
+    "0005": (
+        "INSERT INTO consent VALUES ('s/p/r', 's', 'p', 'r', 'given', repeat('0', 64), '"
+        + 64 * "1"
+        + "', 'zh', '{}', 'seller_key', 1, 'seller_key', 1)",
+        "SELECT id, state, given_at FROM consent",
+        ("s/p/r", "given", 1),
+    ),
 }
 
 
