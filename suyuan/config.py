@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -62,6 +63,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Whether the Anti-Money-Laundering Law obliges this platform: sellers' data is then kept for ten years."""
     retention_days: dict[str, int] = {}
     """Other retention terms within the law, in days, by channel and category, such as "online.card_secret" = 45."""
+    controller_name: str = ""
+    """Who is responsible for personal data, as the privacy notice names them. Empty: nobody can give a consent."""
+    controller_contact: str = ""
+    """How people reach them: a telephone, an address, a mailbox. Empty: nobody can give a consent."""
+    recipients: dict[str, str] = {}
+    """The name and contact of each operator, channel and of the face check (`face_check`), as the notice lists them."""
+    seller_age_min: Annotated[int, msgspec.Meta(ge=16, le=120)] = 18
+    """How old a seller must be. 16 or 17 is for whoever can see that they live on work of their own."""
 
     @property
     def public_origin(self) -> str:

@@ -101,20 +101,29 @@ def want_actor(shelves: Shelves, key_id: str) -> bool:
 def check_actor(shelves: Shelves, key_id: str, at: int) -> Actor | Refusal:
     """Who acts, or why nobody may with this key, now."""
     register = shelves.register
+    if (refusal := check_key(register.keys.get(key_id), at=at)) is not None:
+        return refusal
+    if register.is_stopped(EVERYTHING):
+        return Refusal(Reason.platform_is_stopped)
+    actor = check_speaker(shelves, key_id, at)
+    if isinstance(actor, Refusal):
+        return actor
+    if register.is_stopped(f"partner:{actor.partner}"):
+        return Refusal(Reason.partner_is_stopped)
+    return check_partner(register.partners.get(actor.partner)) or actor
+
+
+def check_speaker(shelves: Shelves, key_id: str, at: int) -> Actor | Refusal:
+    """Whose word it is: for what only closes, such as a person's no, which no stop of any business hinders."""
+    register = shelves.register
     key = register.keys.get(key_id)
     if (refusal := check_key(key, at=at)) is not None:
         return refusal
     assert key is not None, "a key that passed is there"
-    if register.is_stopped(EVERYTHING):
-        return Refusal(Reason.platform_is_stopped)
     if register.is_stopped(f"key:{key_id}"):
         return Refusal(Reason.key_is_stopped)
     partner = _partner_of(shelves, key)
-    if partner is None:
-        return Refusal(Reason.seller_is_unknown)
-    if register.is_stopped(f"partner:{partner}"):
-        return Refusal(Reason.partner_is_stopped)
-    return check_partner(register.partners.get(partner)) or Actor(key, partner)
+    return Refusal(Reason.seller_is_unknown) if partner is None else Actor(key, partner)
 
 
 def _partner_of(shelves: Shelves, key: Key) -> str | None:

@@ -7,7 +7,7 @@ line itself where both live in one process. Nothing on the desk can write but by
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -17,6 +17,9 @@ from suyuan.base.crypto import PlatformKey
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.history.events import Event
 from suyuan.history.frames import Commands
+from suyuan.privacy.consent import Consent
+from suyuan.privacy.notice import Notice
+from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.privacy.vault import Vault
 from suyuan.settle.card import Formats
 from suyuan.settle.limits import LimitRules
@@ -35,12 +38,19 @@ class Desk:
     lookup: Lookup
     event_at: Callable[[int], Awaitable[Event | None]]
     """Reads one event of history back, by its place."""
+    consents: Callable[[str], Awaitable[list[Consent]]]
+    """All that a seller has decided."""
+    subject_keys: Callable[[Iterable[str]], Awaitable[dict[str, SubjectKey]]]
+    """The data keys at these places."""
+    notice: Notice
+    """The privacy notice that this platform serves now."""
     vault: Vault
     clock: Clock
     chance: Callable[[int], bytes]
     formats: Callable[[str], Formats]
     """The card formats in force on a day: a platform that runs over midnight changes with them."""
     rules: LimitRules
+    seller_age_min: int
     operators: Mapping[str, Operator]
     asked_for_secrets: frozenset[str]
     """The operators that are asked whether a secret is valid before the card is taken; not all of them tell."""

@@ -7,8 +7,9 @@ which names the subjects, the fields, the purpose and its rule, and never a valu
 - an officer (`ReadAsOfficer`), who signs what is to be read and why: masked values, unless a warrant that two officers
   brought into force names these subjects and fields.
 
-Whoever is to be forgotten, or restricted, is left out, so their fields stay closed whatever the reader does. Only a
-warrant still opens what the law makes us keep of somebody who asked to be forgotten, until it is shredded.
+For a purpose that rests on consent, whoever has not agreed that this reader reads it, or has taken that back, is left
+out. So is whoever is to be forgotten, or restricted: their fields stay closed whatever the reader does. Only a warrant
+still opens what the law makes us keep of somebody who asked to be forgotten, until it is shredded.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from suyuan.history.frames import Commands
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy import grant
 from suyuan.privacy.authority import Authority
+from suyuan.privacy.consent import consent_id, is_in_force
 from suyuan.privacy.purposes import ANSWER_AUTHORITY, HELP_SELLER, Field, Ground, Purpose, purpose_of
 from suyuan.privacy.warrants import Warrant
 
@@ -109,6 +111,9 @@ async def _recorded(line: Commands, command: AnyRead) -> Authority | Refusal:
 def want(shelves: Shelves, command: RecordRead, now: int) -> bool:
     """Which rows are needed."""
     _want_subjects(shelves, command)
+    purpose = purpose_of(command.purpose)
+    if purpose is not None and purpose.ground is Ground.CONSENT:
+        shelves.consents.want_all(_consent_id(command, subject) for subject in command.subjects)
     return True
 
 
@@ -154,7 +159,11 @@ def _check_warrant(warrant: Warrant | None, command: ReadAsOfficer, at: int) -> 
 
 
 def _read(shelves: Shelves, command: AnyRead, purpose: Purpose, turn: Turn) -> Decided:
-    subjects = tuple(subject for subject in command.subjects if _is_open(shelves, subject, purpose))
+    subjects = tuple(
+        subject
+        for subject in command.subjects
+        if _is_open(shelves, subject, purpose) and _is_agreed(shelves, command, subject, purpose)
+    )
     if not subjects:
         return Decided(ReadRecorded(turn.seq, turn.at, ()))
     return Decided(ReadRecorded(turn.seq, turn.at, subjects), (_event(command, purpose, subjects),))
@@ -171,6 +180,17 @@ def _is_open(shelves: Shelves, subject: str, purpose: Purpose) -> bool:
         return False
     forgetting = shelves.shreddings.get(subject)
     return forgetting is None or (purpose.ground is Ground.WARRANT and forgetting.shredded_at is None)
+
+
+def _is_agreed(shelves: Shelves, command: AnyRead, subject: str, purpose: Purpose) -> bool:
+    """Whether a purpose that needs it has this subject's consent, given for whoever reads now."""
+    if purpose.ground is not Ground.CONSENT:
+        return True
+    return is_in_force(shelves.consents.get(_consent_id(command, subject)), purpose)
+
+
+def _consent_id(command: AnyRead, subject: str) -> str:
+    return consent_id(subject, command.purpose, command.reader)
 
 
 def _event(command: AnyRead, purpose: Purpose, subjects: tuple[str, ...]) -> FieldsRead:

@@ -17,13 +17,13 @@ from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.desk import Desk, ask_line
 from suyuan.flows.take_redemption import APPLIER, Taken, TakeRedemption
 from suyuan.flows.who_asks import Asking, Knock, who_asks
-from suyuan.privacy.classes import BlindIndex, Sealed
+from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
 from suyuan.privacy.keyring import NONCE_BYTES
 from suyuan.privacy.purposes import BALANCE_NUMBER, CARD_PIN, CARD_SERIAL
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.privacy.vault import KEY_CHANCE_BYTES
 from suyuan.settle.account import check_contract, check_seller
-from suyuan.settle.body import Reader, form
+from suyuan.settle.body import Reader, SellerName, form
 from suyuan.settle.providers import CardSecret
 
 __all__ = ["APPLIER", "WISHES", "RedemptionWish", "TakeRedemption", "Taken", "redeem_card"]
@@ -50,16 +50,16 @@ async def redeem_card(desk: Desk, knock: Knock) -> Taken | Refusal:
     return answer
 
 
-_FEN = Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX)]
-_OPERATOR = Annotated[str, form("[a-z][a-z0-9_]*", length_max=32)]
+_FEN = Annotated[int, msgspec.Meta(ge=1, le=FEN_MAX), Privacy.OPEN]
+_OPERATOR = Annotated[str, form("[a-z][a-z0-9_]*", length_max=32), Privacy.OPEN]
 
 
 class CardSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="card", tag_field="type"):
     """A top-up card. Serial and PIN are as printed; each operator has its own form."""
 
     operator: _OPERATOR
-    serial: Annotated[str, form("[!-~]+", length_max=64)]
-    pin: Annotated[str, form("[!-~]+", length_max=64)]
+    serial: Annotated[str, form("[!-~]+", length_max=64), CARD_SERIAL]
+    pin: Annotated[str, form("[!-~]+", length_max=64), CARD_PIN]
     face_fen: _FEN
 
 
@@ -67,7 +67,7 @@ class BalanceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     """A phone balance, which the operator debits after the holder of the number has confirmed."""
 
     operator: _OPERATOR
-    number: Annotated[str, form("1[3-9][0-9]{9}", length_max=11)]
+    number: Annotated[str, form("1[3-9][0-9]{9}", length_max=11), BALANCE_NUMBER]
     amount_fen: _FEN
 
 
@@ -77,10 +77,10 @@ Source: TypeAlias = CardSource | BalanceSource
 class RedemptionWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a redemption may ask for. Everything else is the contract's, and asking for it is refused."""
 
-    contract: Annotated[str, form("ctr_[0-9A-Za-z_-]+", length_max=64)]
-    seller: Annotated[str, form("slr_[0-9A-Za-z_-]+", length_max=64)]
+    contract: Annotated[str, form("ctr_[0-9A-Za-z_-]+", length_max=64), Privacy.OPEN]
+    seller: SellerName
     source: Source
-    agent: Annotated[str, form("agt_[0-9A-Za-z_-]+", length_max=64)] | None = None
+    agent: Annotated[str, form("agt_[0-9A-Za-z_-]+", length_max=64), Privacy.OPEN] | None = None
     expected_payout: _FEN | None = None
 
 

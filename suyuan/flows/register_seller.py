@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 from suyuan.base import crypto, wire
+from suyuan.base.clock import shanghai_day
 from suyuan.base.ids import CHANCE_BYTES, new_id
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.act_once import act_once, check_actor, want_actor, want_once
@@ -23,12 +24,13 @@ from suyuan.history.events import DeviceBound, Fact, SellerRegistered
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy.classes import Privacy, Sealed
 from suyuan.privacy.keyring import NONCE_BYTES
+from suyuan.privacy.minors import check_age
 from suyuan.privacy.pseudonyms import IDENTITY, PAYEE, Marks
-from suyuan.privacy.purposes import SELLER_IDENTITY, SELLER_NAME, SELLER_NUMBER, SELLER_PAYEE
+from suyuan.privacy.purposes import DEVICE_KEY, SELLER_IDENTITY, SELLER_NAME, SELLER_NUMBER, SELLER_PAYEE
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.privacy.vault import KEY_CHANCE_BYTES
 from suyuan.settle.account import ACTIVE, FOR_EVER, Key, Seller
-from suyuan.settle.body import Reader, form
+from suyuan.settle.body import Reader, SellerName, form
 
 VERIFIED_TIER = 1
 
@@ -42,8 +44,9 @@ async def register_seller(desk: Desk, knock: Knock) -> Registered | Refusal:
     wish = WISHES.read(asking.body)
     if isinstance(wish, Refusal):
         return wish
-    # (2) The device's key must be one, before anybody relies on it.
-    refusal = _check_key_form(wish.key)
+    # (2) A child is never registered, and the device's key must be one, before anybody relies on it.
+    today = shanghai_day(desk.clock.now())
+    refusal = check_age(wish.identity_number, today=today, age_min=desk.seller_age_min) or _check_key_form(wish.key)
     if refusal is not None:
         return refusal
     # (3) The line keeps it, in one commit with the answer. Whatever identifies the person is sealed by then.
@@ -59,18 +62,18 @@ _NAME = form(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+", length_max=64)
 class DeviceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The public half of a key pair that was made on the seller's device; base64url without padding."""
 
-    algorithm: Annotated[str, form("ed25519|sm2-sm3", length_max=16)]
-    public_key: Annotated[str, form("[A-Za-z0-9_-]+", length_max=128)]
+    algorithm: Annotated[str, form("ed25519|sm2-sm3", length_max=16), Privacy.OPEN]
+    public_key: Annotated[str, form("[A-Za-z0-9_-]+", length_max=128), DEVICE_KEY]
 
 
 class SellerWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A seller, as the partner has verified them. Without `seller` the platform chooses the id."""
 
-    name: Annotated[str, _NAME]
-    identity_number: Annotated[str, form("[0-9]{17}[0-9X]", length_max=18)]
-    number: Annotated[str, form("1[3-9][0-9]{9}", length_max=11)]
-    payee: Annotated[str, form("[!-~]+", length_max=128)]
-    seller: Annotated[str, form("slr_[0-9A-Za-z_-]+", length_max=64)] | None = None
+    name: Annotated[str, _NAME, SELLER_NAME]
+    identity_number: Annotated[str, form("[0-9]{17}[0-9X]", length_max=18), SELLER_IDENTITY]
+    number: Annotated[str, form("1[3-9][0-9]{9}", length_max=11), SELLER_NUMBER]
+    payee: Annotated[str, form("[!-~]+", length_max=128), SELLER_PAYEE]
+    seller: SellerName | None = None
     key: DeviceKey | None = None
 
 

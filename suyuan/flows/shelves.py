@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from suyuan.history.working_set import Connection, Shelf
-from suyuan.privacy import pseudonyms, shredding, standing, subject_keys, warrants
+from suyuan.privacy import consent, notices, pseudonyms, shredding, standing, subject_keys, warrants
+from suyuan.privacy.consent import Consent
+from suyuan.privacy.notices import PublishedNotice
 from suyuan.privacy.pseudonyms import Pseudonym
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.standing import LegalHold, Restriction
@@ -49,6 +51,8 @@ class Shelves:
         self.warrants = Shelf(warrants.TABLE, Warrant, changing=("ends_at",))
         self.restrictions = Shelf(standing.RESTRICTION_TABLE, Restriction, changing=("reason", "since"))
         self.holds = Shelf(standing.HOLD_TABLE, LegalHold, changing=("cases",))
+        self.consents = Shelf(consent.TABLE, Consent, changing=consent.CHANGING)
+        self.notices = Shelf(notices.TABLE, PublishedNotice)
         self.limits = Limits(self.books, rules)
         self._written: tuple[_Written, ...] = (
             *self.register.shelves,
@@ -66,6 +70,8 @@ class Shelves:
             self.warrants,
             self.restrictions,
             self.holds,
+            self.consents,
+            self.notices,
         )
 
     async def load(self, connection: Connection) -> bool:

@@ -17,8 +17,9 @@ from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.desk import Desk
 from suyuan.flows.who_asks import Asking, Knock, who_asks
 from suyuan.history.events import PayoutPaid
+from suyuan.privacy.classes import Privacy
 from suyuan.settle.account import Contract, check_seller, tier_of
-from suyuan.settle.body import Reader, form
+from suyuan.settle.body import Reader, SellerName, form
 from suyuan.settle.ledger import Books
 from suyuan.settle.limits import Limits, Take
 from suyuan.settle.lookup import Used
@@ -57,14 +58,14 @@ class Room(NamedTuple):
 class PageWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which part of the list."""
 
-    cursor: Annotated[str, form("[A-Za-z0-9_-]+", length_max=200)] | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS
+    cursor: Annotated[str, form("[A-Za-z0-9_-]+", length_max=200), Privacy.OPEN] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_ROWS_MAX), Privacy.OPEN] = PAGE_ROWS
 
 
 class RoomWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose limits."""
 
-    seller: Annotated[str, form("slr_[0-9A-Za-z_-]+", length_max=64)]
+    seller: SellerName
 
 
 PAGE_WISHES = Reader(PageWish)

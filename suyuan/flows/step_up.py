@@ -3,6 +3,9 @@
 The check is asked before the line, since it may take seconds. Its order number comes from the request's own mark, so
 a retry asks the same order again and is paid for once. Whatever the check says definitely is kept with the request;
 silence is not, so the seller may simply try again.
+
+A face is shown to nobody without the seller's own consent to it, which is looked at before the check and, because the
+line alone knows what counts at that instant, once more before the limit is raised.
 """
 
 from __future__ import annotations
@@ -20,8 +23,10 @@ from suyuan.flows.shelves import Shelves
 from suyuan.flows.who_asks import Asking, Knock, who_asks
 from suyuan.history.events import TierRaised
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.privacy.consent import consent_id, is_in_force
+from suyuan.privacy.purposes import COMPARE_FACE, FACE_CAPTURE, FACE_CHECK
 from suyuan.settle.account import Seller, check_seller
-from suyuan.settle.body import Reader, form
+from suyuan.settle.body import Reader, SellerName, form
 from suyuan.settle.providers import FaceMatched, FaceOrder, Unknown
 
 
@@ -38,6 +43,8 @@ async def step_up(desk: Desk, knock: Knock) -> Raised | Refusal:
     seller = await _seller_of(desk, asking, wish)
     if isinstance(seller, Refusal):
         return seller
+    if not await _agrees(desk, seller.id):
+        return Refusal(Reason.consent_is_needed, COMPARE_FACE.id)
     # (3) The face check, by a pseudonym: the provider compares, and is told no name.
     order = FaceOrder(f"stp_{asking.marks.request.hex()}", seller.identity, wish.capture)
     verdict = await desk.face_check.check(order) if desk.face_check is not None else Unknown("not_offered")
@@ -53,8 +60,8 @@ async def step_up(desk: Desk, knock: Knock) -> Raised | Refusal:
 class StepUpWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A seller, and the capture of a face as the provider takes it."""
 
-    seller: Annotated[str, form("slr_[0-9A-Za-z_-]+", length_max=64)]
-    capture: Annotated[str, form("[!-~]+", length_max=12_000)]
+    seller: SellerName
+    capture: Annotated[str, form("[!-~]+", length_max=12_000), FACE_CAPTURE]
 
 
 WISHES = Reader(StepUpWish)
@@ -94,6 +101,15 @@ async def _seller_of(desk: Desk, asking: Asking, wish: StepUpWish) -> Seller | R
     return seller
 
 
+async def _agrees(desk: Desk, seller: str) -> bool:
+    rows = {row.id: row for row in await desk.consents(seller)}
+    return is_in_force(rows.get(_consent_id(seller)), COMPARE_FACE)
+
+
+def _consent_id(seller: str) -> str:
+    return consent_id(seller, COMPARE_FACE.id, FACE_CHECK.id)
+
+
 def _command(desk: Desk, asking: Asking, seller: str, check_reference: str) -> GrantStepUp:
     return GrantStepUp(
         step_up=new_id("stp", at=desk.clock.now(), chance=desk.chance(CHANCE_BYTES)),
@@ -113,6 +129,7 @@ def want(shelves: Shelves, command: GrantStepUp, now: int) -> bool:
     """Which rows raising needs."""
     want_once(shelves, command)
     shelves.register.sellers.want(command.seller)
+    shelves.consents.want(_consent_id(command.seller))
     shelves.limits.want_raise(command.seller, shanghai_day(now))
     return want_actor(shelves, command.key)
 
@@ -131,6 +148,8 @@ def _decide(shelves: Shelves, command: GrantStepUp, turn: Turn) -> Decided:
     refusal = check_seller(shelves.register.sellers.get(command.seller), actor.partner)
     if refusal is not None:
         return Decided(refusal)
+    if not is_in_force(shelves.consents.get(_consent_id(command.seller)), COMPARE_FACE):
+        return Decided(Refusal(Reason.consent_is_needed, COMPARE_FACE.id))
     if not command.check_reference:
         return Decided(Refusal(Reason.face_check_was_not_passed))
     day = shanghai_day(turn.at)

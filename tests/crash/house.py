@@ -114,8 +114,8 @@ class House:
         async with self.as_partner() as platform:
             for number, seller in enumerate(self.sellers):
                 answer = await platform.register_seller(
-                    name="王小明", identity_number=f"{number:017}X", number=f"138{number:08}", payee=f"acct-{number}",
-                    seller=seller, idempotency_key=seller,
+                    name="王小明", identity_number=f"{number:06}19900101000X", number=f"138{number:08}",
+                    payee=f"acct-{number}", seller=seller, idempotency_key=seller,
                 )  # fmt: skip
                 assert not isinstance(answer, Refused), answer
 

@@ -24,6 +24,7 @@ import msgspec
 import psycopg
 
 from suyuan.app.appliers import APPLIERS
+from suyuan.app.notices import kept_of
 from suyuan.base import crypto, db, wire
 from suyuan.base.clock import SECOND, SetClock, plus
 from suyuan.base.crypto import PlatformKey
@@ -34,11 +35,13 @@ from suyuan.flows.who_asks import Knock
 from suyuan.history.leader import take_lead
 from suyuan.history.line import Line
 from suyuan.history.recall import event_at
+from suyuan.privacy import consent
 from suyuan.privacy.classes import Sealed
 from suyuan.privacy.keyring import Ring
+from suyuan.privacy.notice import Controller, write_notice
 from suyuan.privacy.purposes import Field
 from suyuan.privacy.retention import RetentionRules, load_rules
-from suyuan.privacy.subject_keys import SubjectKey, key_id
+from suyuan.privacy.subject_keys import SubjectKey, key_id, look_up_keys
 from suyuan.privacy.vault import Vault
 from suyuan.settle.account import FOR_EVER, Contract, Key, Partner, Seller
 from suyuan.settle.card import load_formats
@@ -69,6 +72,7 @@ SIGNERS = {name: crypto.suite("ed25519").signer(bytes([number]) * 32) for number
 SIGNERS["key_sm2"] = crypto.suite("sm2-sm3").signer(b"\x21" * 32)
 PLATFORM = PlatformKey("platform-1", crypto.suite("ed25519").signer(b"\x51" * 32))
 PLATFORM_KEYS = {PLATFORM.id: crypto.PublicKey("ed25519", PLATFORM.signer.public)}
+NOTICE = write_notice(Controller("示例回收有限公司", "privacy@example.com"), {}, kept_of(load_rules()))
 TABLES = (
     "event",
     "nonce",
@@ -162,11 +166,15 @@ class House:
             line=self.line,
             lookup=Lookup(self._pool.fetch, self.clock),
             event_at=functools.partial(event_at, self._pool.fetch),
+            consents=functools.partial(consent.of_seller, self._pool.fetch),
+            subject_keys=functools.partial(look_up_keys, self._pool.fetch),
+            notice=NOTICE,
             vault=self.vault,
             clock=self.clock,
             chance=_chance,
             formats=load_formats,
             rules=LimitRules(),
+            seller_age_min=18,
             operators={"telecom": self.operator, "cmcc": self.operator},
             asked_for_secrets=frozenset({"telecom"}),
             face_check=self.face_check,
@@ -228,6 +236,10 @@ class House:
         if merchant_id is not None:
             return sign_like_wechat(method, ORIGIN + target, body, merchant_id=merchant_id, **words)
         return sign_request(method, ORIGIN + target, body, **words)
+
+    def look_again(self) -> None:
+        """Has the line read its rows anew, after a test has changed some behind its back."""
+        self.loop.call_soon_threadsafe(self.line._working_set.forget)
 
     # --- looking ---
 

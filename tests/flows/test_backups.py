@@ -74,10 +74,15 @@ def payee_of(number: int) -> str:
     return f"622202{number:010d}"
 
 
+def identity_of(number: int) -> str:
+    """An adult's number, of a district that does not exist."""
+    return f"{number:06d}19900101000X"
+
+
 def register_many(house: House, count: int) -> None:
     async def one(number: int) -> None:
         person = {
-            "name": f"人{number}", "identity_number": f"{number:017d}X", "number": f"138{number:08d}",
+            "name": f"人{number}", "identity_number": identity_of(number), "number": f"138{number:08d}",
             "payee": payee_of(number), "seller": f"slr_{number:06d}",
         }  # fmt: skip
         answer = await register_seller(house.desk, house.knock("POST", "/v1/sellers", written(person)))
@@ -172,7 +177,7 @@ def guessed(server: db.Server, vault: Vault, count: int) -> set[str]:
     kept += str(bodies)
     found = set()
     for number in range(count):
-        value = f"{number:017d}X"
+        value = identity_of(number)
         tried = vault.marks(value, purpose=IDENTITY, now=NOON, fresh="").marks
         if any(mark in marks for mark in tried) or vault.index(value, purpose=IDENTITY) in kept:
             found.add(f"slr_{number:06d}")

@@ -1,16 +1,27 @@
-"""Step-ups: a face check raises today's limit once, and silence of the check decides nothing."""
+"""Step-ups: a face check raises today's limit once, silence of the check decides nothing, and consent comes first."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.step_up import Raised, step_up
+from suyuan.privacy.consent import Consent
 from suyuan.settle.providers import FaceDiffers, FaceMatched, Unknown
+from tests.flows.consents import decide, give, wish
 from tests.flows.house import House, card, written
 
 WISH = {"seller": "slr_1", "capture": "capture-1"}
+
+
+@pytest.fixture
+def house(house: House) -> House:
+    """A house in which the seller has agreed to be compared."""
+    give(house)
+    return house
 
 
 def ask(house: House, body: dict[str, Any] | None = None, **changes: Any) -> Raised | Refusal:
@@ -58,6 +69,49 @@ def test_another_face_is_refused_for_good(house: House) -> None:
     assert ask(house, idempotency_key="order-A") == Refusal(Reason.face_check_was_not_passed)
     house.face_check.verdict = FaceMatched("F-2")
     assert ask(house, idempotency_key="order-A") == Refusal(Reason.face_check_was_not_passed)
+
+
+NEEDED = Refusal(Reason.consent_is_needed, "compare_face")
+
+
+@pytest.mark.parametrize("decision", ["withdraw", "refuse"])
+def test_no_face_is_shown_to_anybody_without_consent(house: House, decision: str) -> None:
+    """A no closes at once; whoever agrees again may go on with the very same request."""
+    decide(house, wish(decision))
+    assert ask(house, idempotency_key="order-A") == NEEDED
+    assert house.face_check.asked == []
+    decide(house, wish(), key="key_seller")
+    assert isinstance(ask(house, idempotency_key="order-A"), Raised)
+
+
+def test_a_consent_that_was_never_asked_for_is_none(house: House) -> None:
+    assert ask(house, WISH | {"seller": "slr_3"}) == NEEDED
+
+
+def test_a_consent_to_other_terms_counts_no_longer(house: House) -> None:
+    """The purpose has come to say something else since: the seller is asked again, though nobody has refused."""
+    house.rows("UPDATE consent SET terms = repeat('0', 64) RETURNING id")
+    house.look_again()
+    assert ask(house) == NEEDED
+    give(house)
+    assert isinstance(ask(house), Raised)
+
+
+def test_the_line_looks_at_the_consent_once_more(house: House) -> None:
+    """The worker saw a consent that was taken back while the check was under way."""
+
+    async def look() -> list[Consent]:
+        return await house.desk.consents("slr_1")
+
+    seen = house.run(look())
+
+    async def stale(_: str) -> list[Consent]:
+        return seen
+
+    decide(house, wish("withdraw"))
+    object.__setattr__(house.desk, "consents", stale)
+    assert ask(house) == NEEDED
+    assert len(house.face_check.asked) == 1
 
 
 def test_nobody_is_shown_to_a_provider_for_a_stranger(house: House) -> None:
