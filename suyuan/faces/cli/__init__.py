@@ -28,6 +28,7 @@ COMMANDS = {
     "admin": ("suyuan.faces.cli.admin", "Register partners, contracts, keys; stop things at once."),
     "audit": ("suyuan.faces.cli.audit", "Check the books against themselves."),
     "retention": ("suyuan.faces.cli.retention", "How long personal data is kept, and what comes due."),
+    "notice": ("suyuan.faces.cli.notice", "Show the privacy notice, and what changed in it."),
     "history": ("suyuan.faces.cli.history", "Show what the platform remembers, or export it."),
     "bench": ("suyuan.faces.cli.bench", "Measure what this machine can do."),
     "db": ("suyuan.faces.cli.db", "The database: status, migrate, start, stop."),

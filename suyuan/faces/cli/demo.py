@@ -228,6 +228,8 @@ def _settings(sandbox_url: str, choices: Choices) -> dict[str, Any]:
         # The simulator plays callers from many networks, so what it says of their addresses is believed.
         "trusted_proxies": ["127.0.0.1"],
         "face_check_url": sandbox_url,
+        "controller_name": "示例回收平台 (a demo, run by nobody)",
+        "controller_contact": "privacy@example.com",
         "provider_deadline_s": PROVIDER_DEADLINE_S,
         "housekeeping_s": 1.0,
         "operators": dict.fromkeys(OPERATORS, sandbox_url),

@@ -17,6 +17,7 @@ import uvicorn
 from suyuan.app import lifeline
 from suyuan.app.appliers import ANSWERS
 from suyuan.app.keys import load_keys
+from suyuan.app.notices import notice_of
 from suyuan.app.supervisor import database_url
 from suyuan.base import db
 from suyuan.base.clock import SystemClock
@@ -30,6 +31,8 @@ from suyuan.history.recall import event_at
 from suyuan.outside.caller import Caller
 from suyuan.outside.identity import HttpFaceCheck
 from suyuan.outside.operators import HttpOperator
+from suyuan.privacy import consent
+from suyuan.privacy.subject_keys import look_up_keys
 from suyuan.settle.card import load_formats
 from suyuan.settle.limits import LimitRules
 from suyuan.settle.lookup import Lookup
@@ -62,11 +65,15 @@ async def _lay_desk(settings: Settings, origin: str, stack: AsyncExitStack) -> D
         line=line,
         lookup=Lookup(pool.fetch, clock),
         event_at=functools.partial(event_at, pool.fetch),
+        consents=functools.partial(consent.of_seller, pool.fetch),
+        subject_keys=functools.partial(look_up_keys, pool.fetch),
+        notice=notice_of(settings),
         vault=keys.vault,
         clock=clock,
         chance=os.urandom,
         formats=functools.lru_cache(2)(load_formats),
         rules=LimitRules(),
+        seller_age_min=settings.seller_age_min,
         operators={name: HttpOperator(name, callers[url]) for name, url in settings.operators.items()},
         asked_for_secrets=frozenset(settings.asks_about_secrets) & settings.operators.keys(),
         face_check=face_check,

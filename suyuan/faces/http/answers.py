@@ -8,16 +8,24 @@ b'{"type":"/refusals/daily_limit_is_reached","title":"Today\\'s limit is use'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
+from suyuan.base import wire
+from suyuan.base.crypto import PlatformKey
 from suyuan.base.refusals import TEXTS, Reason, Refusal
+from suyuan.flows.decide_consent import NOT_ASKED, Consents, ConsentStands, Standing
 from suyuan.flows.redeem_card import Taken
 from suyuan.flows.register_seller import Registered
 from suyuan.flows.show_records import Page, Room
 from suyuan.flows.step_up import Raised
+from suyuan.flows.tell_partner_number import MaskedNumber
+from suyuan.privacy.consent import Consent, is_in_force, may_ask_at
+from suyuan.privacy.purposes import purpose_of
+from suyuan.privacy.receipt import ReceiptPaper, sign_receipt
 from suyuan.settle.account import Contract
 from suyuan.settle.redemption import PENDING, PUBLIC_STATES, Redemption
 
@@ -144,6 +152,36 @@ class Limits(msgspec.Struct, frozen=True):
     limits: list[LimitShown]
 
 
+class ConsentShown(msgspec.Struct, frozen=True):
+    """How a seller stands to a purpose: given, refused, withdrawn, or not_asked, and then there is no receipt.
+
+    `in_force` is whether it counts today; `may_ask_at` when a partner may ask again, 0 for at once. The receipt is
+    signed by itself, and written canonically, so what stands there checks offline as it is.
+    """
+
+    seller: str
+    purpose: str
+    recipient: str
+    state: str
+    in_force: bool
+    may_ask_at: int
+    receipt: ReceiptPaper | None
+
+
+class ConsentsShown(msgspec.Struct, frozen=True):
+    """Everything that takes this seller's consent."""
+
+    seller: str
+    consents: list[ConsentShown]
+
+
+class NumberShown(msgspec.Struct, frozen=True):
+    """A seller's number, masked."""
+
+    seller: str
+    number: str
+
+
 class Health(msgspec.Struct, frozen=True):
     """The platform takes redemptions."""
 
@@ -249,6 +287,22 @@ def raised(answer: Raised) -> Reply:
     return reply(201, LimitRaised(answer.step_up, answer.raised_fen, answer.day))
 
 
+def consented(answer: ConsentStands, keys: Sequence[PlatformKey]) -> Reply:
+    """201: what was decided is kept."""
+    row = answer.consent
+    return _canonical_reply(201, _consent(row.seller, row.purpose, row.recipient, row, keys))
+
+
+def consents(found: Consents, keys: Sequence[PlatformKey]) -> Reply:
+    """200: how the seller stands."""
+    return _canonical_reply(200, ConsentsShown(found.seller, [_standing(one, keys) for one in found.standings]))
+
+
+def number(found: MaskedNumber) -> Reply:
+    """200: what the mask leaves."""
+    return reply(200, NumberShown(found.seller, found.number))
+
+
 def contracts(found: list[Contract]) -> Reply:
     """200: the contracts, without what is the platform's own business with its channel."""
     return reply(200, Contracts([_contract(contract) for contract in found]))
@@ -261,6 +315,30 @@ def limits(room: Room) -> Reply:
         for left in room.limits
     ]
     return reply(200, Limits(room.seller, room.tier, room.day, room.transaction_fen_max, shown))
+
+
+def _canonical_reply(status: int, answer: msgspec.Struct) -> Reply:
+    return Reply(status, wire.canonical_record(answer))
+
+
+def _standing(standing: Standing, keys: Sequence[PlatformKey]) -> ConsentShown:
+    subject = standing.subject
+    return _consent(subject.seller, subject.purpose.id, subject.recipient, standing.row, keys)
+
+
+def _consent(
+    seller: str, purpose_id: str, recipient: str, row: Consent | None, keys: Sequence[PlatformKey]
+) -> ConsentShown:
+    purpose = purpose_of(purpose_id)
+    return ConsentShown(
+        seller=seller,
+        purpose=purpose_id,
+        recipient=recipient,
+        state=NOT_ASKED if row is None else row.state,
+        in_force=purpose is not None and is_in_force(row, purpose),
+        may_ask_at=may_ask_at(row),
+        receipt=None if row is None else sign_receipt(row, keys),
+    )
 
 
 def _contract(contract: Contract) -> ContractShown:

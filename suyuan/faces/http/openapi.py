@@ -13,7 +13,9 @@ import msgspec
 
 from suyuan.base.refusals import TEXTS, Reason
 from suyuan.faces.http import answers
-from suyuan.faces.http.routes import ENDPOINTS, Endpoint
+from suyuan.faces.http.notices import HTML, MARKDOWN, NoticeWish
+from suyuan.faces.http.routes import ENDPOINTS, QUERY, Endpoint
+from suyuan.privacy.notice import Content
 from suyuan.settle.body import schema_pattern
 
 _REF = "#/components/schemas/{name}"
@@ -33,7 +35,7 @@ _HEADERS = {
 
 def document(origin: str) -> dict[str, Any]:
     """The whole document, for a platform at this origin."""
-    types = [answers.Problem, answers.Health, answers.PlatformShown]
+    types: list[type] = [answers.Problem, answers.Health, answers.PlatformShown, Content]
     types += [kind for each in ENDPOINTS for kind in (each.answer, each.body) if kind is not None]
     _, schemas = msgspec.json.schema_components(list(dict.fromkeys(types)), ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
@@ -41,6 +43,7 @@ def document(origin: str) -> dict[str, Any]:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     paths["/v1/health"] = {"get": _open_operation("Tell whether the platform is ready", answers.Health, away=True)}
     paths["/v1/platform"] = {"get": _open_operation("Show the platform's origin and keys", answers.PlatformShown)}
+    paths["/v1/privacy-notice"] = {"get": _notice_operation()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "suyuan", "version": version("suyuan"), "description": _DESCRIPTION},
@@ -54,7 +57,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
         "operationId": endpoint.summary.lower().replace(" ", "_"),
-        "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint), *_header_parameters(endpoint)],
+        "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint.query), *_header_parameters(endpoint)],
         "responses": {str(endpoint.status): _answered(endpoint.answer), **_refused(endpoint.reasons)},
     }
     if endpoint.status == 202:
@@ -74,16 +77,27 @@ def _open_operation(summary: str, answer: type, *, away: bool = False) -> dict[s
     }
 
 
+def _notice_operation() -> dict[str, Any]:
+    """The notice's very bytes for machines, and a page for people."""
+    operation = _open_operation("Show the privacy notice", Content)
+    answered = operation["responses"]["200"]
+    answered["content"] |= {kind.decode(): {"schema": {"type": "string"}} for kind in (HTML, MARKDOWN)}
+    answered["headers"] |= {"Notice-Version": {"schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"}}}
+    operation["responses"] |= _refused((Reason.platform_has_a_fault, *QUERY))
+    operation["parameters"] = _query_parameters(NoticeWish)
+    return operation
+
+
 def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     if "{redemption}" not in endpoint.path:
         return []
     return [{"name": "redemption", "in": "path", "required": True, "schema": {"type": "string"}}]
 
 
-def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    if endpoint.query is None:
+def _query_parameters(query: type[msgspec.Struct] | None) -> list[dict[str, Any]]:
+    if query is None:
         return []
-    _, schemas = msgspec.json.schema_components([endpoint.query])
+    _, schemas = msgspec.json.schema_components([query])
     (schema,) = _plain(schemas).values()
     return [
         {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": _no_null(described)}

@@ -5,15 +5,17 @@ The table serves (`door`) and documents (`openapi`). A route tells one story of 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from suyuan.base.crypto import PlatformKey
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.faces.http import answers
 from suyuan.faces.http.answers import Reply
+from suyuan.flows.decide_consent import ConsentsWish, ConsentWish, decide_consent, list_consents
 from suyuan.flows.desk import Desk
 from suyuan.flows.redeem_card import RedemptionWish, redeem_card
 from suyuan.flows.register_seller import SellerWish, register_seller
@@ -27,6 +29,7 @@ from suyuan.flows.show_records import (
     show_room,
 )
 from suyuan.flows.step_up import StepUpWish, step_up
+from suyuan.flows.tell_partner_number import NumberWish, tell_partner_number
 from suyuan.flows.who_asks import Knock
 from suyuan.settle.voucher import Paper
 
@@ -54,7 +57,7 @@ _SIGNED = (
     Reason.key_is_stopped,
     Reason.partner_is_stopped,
 )
-_QUERY = (Reason.body_field_is_doubled, *_between(Reason.payee_cannot_be_asked_for, Reason.field_is_malformed))
+QUERY = (Reason.body_field_is_doubled, *_between(Reason.payee_cannot_be_asked_for, Reason.field_is_malformed))
 _WRITE = (
     *_SIGNED,
     Reason.content_type_is_not_json,
@@ -73,9 +76,21 @@ _REDEEM = (*_WRITE, *_between(Reason.agent_is_unknown, Reason.rolling_limit_is_r
 _STEP_UP = (
     *_WRITE,
     Reason.seller_is_suspended,
+    Reason.consent_is_needed,
     *_between(Reason.face_check_was_not_passed, Reason.step_up_was_granted_before),
 )
-_REGISTER = (*_WRITE, Reason.seller_is_registered_already, Reason.device_is_not_the_sellers)
+_REGISTER = (
+    *_WRITE,
+    *_between(Reason.seller_is_a_child, Reason.seller_is_too_young),
+    Reason.seller_is_registered_already,
+    Reason.device_is_not_the_sellers,
+)
+_CONSENT = (
+    *_WRITE,
+    *_between(Reason.notice_is_incomplete, Reason.notice_is_not_current),
+    Reason.seller_is_suspended,
+    *_between(Reason.consent_is_not_given, Reason.consent_was_refused),
+)
 _READ_SELLER = (Reason.seller_is_unknown, Reason.seller_is_suspended)
 
 
@@ -101,6 +116,18 @@ def _told(story: Callable[[Desk, Knock], Awaitable[T | Refusal]], shown: Callabl
     async def tell(desk: Desk, knock: Knock, _path: Mapping[str, str]) -> Reply | Refusal:
         answer = await story(desk, knock)
         return answer if isinstance(answer, Refusal) else shown(answer)
+
+    return tell
+
+
+def _told_signed(
+    story: Callable[[Desk, Knock], Awaitable[T | Refusal]], shown: Callable[[T, Sequence[PlatformKey]], Reply]
+) -> Story:
+    """The same for an answer that holds papers, which the platform's keys sign."""
+
+    async def tell(desk: Desk, knock: Knock, _path: Mapping[str, str]) -> Reply | Refusal:
+        answer = await story(desk, knock)
+        return answer if isinstance(answer, Refusal) else shown(answer, desk.keys)
 
     return tell
 
@@ -134,7 +161,7 @@ ENDPOINTS = (
         _told(list_redemptions, answers.page),
         200,
         answers.RedemptionPage,
-        (*_SIGNED, *_QUERY, Reason.cursor_is_malformed),
+        (*_SIGNED, *QUERY, Reason.cursor_is_malformed),
         query=PageWish,
     ),
     Endpoint(
@@ -176,6 +203,36 @@ ENDPOINTS = (
         body=StepUpWish,
     ),
     Endpoint(
+        "POST",
+        "/v1/consents",
+        "Give, refuse or withdraw a consent",
+        _told_signed(decide_consent, answers.consented),
+        201,
+        answers.ConsentShown,
+        _CONSENT,
+        body=ConsentWish,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/consents",
+        "List the consents of a seller",
+        _told_signed(list_consents, answers.consents),
+        200,
+        answers.ConsentsShown,
+        (*_SIGNED, *QUERY, Reason.seller_is_unknown),
+        query=ConsentsWish,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/masked-numbers",
+        "Show the masked number of a seller",
+        _told(tell_partner_number, answers.number),
+        200,
+        answers.NumberShown,
+        (*_SIGNED, *QUERY, *_READ_SELLER, Reason.key_may_not_do_this, Reason.consent_is_needed),
+        query=NumberWish,
+    ),
+    Endpoint(
         "GET",
         "/v1/contracts",
         "List contracts",
@@ -191,7 +248,7 @@ ENDPOINTS = (
         _told(show_room, answers.limits),
         200,
         answers.Limits,
-        (*_SIGNED, *_QUERY, *_READ_SELLER),
+        (*_SIGNED, *QUERY, *_READ_SELLER),
         query=RoomWish,
     ),
 )

@@ -18,19 +18,27 @@ customer may meet is returned as `Refused`; an answer that cannot be believed, o
         else:
             print(platform.wait_until_settled(answer.redemption, timeout_s=60))
 
+A face check needs the seller's consent first: show `privacy_notice()`, and tell the platform what they said with
+`decide_consent(seller=…, purpose="compare_face", decision="give", notice=shown.version, language="zh")`.
+
 A seller comes into being by `register_seller(name=…, identity_number=…, number=…, payee=…)` with the partner's key.
 The reader's way: `records` → `exchange` (the rules of trying again and believing) → `calls` → `platform`.
 """
 
+from suyuan.base.crypto import BadPaper
 from suyuan.faces.sdk.exchange import Patience
 from suyuan.faces.sdk.key_file import SigningKey, UnsafeKeyFile, read_key_file, write_key_file
 from suyuan.faces.sdk.platform import AsyncPlatform, Platform
 from suyuan.faces.sdk.records import (
     BadAnswer,
+    Consent,
+    Consents,
     Contracts,
     ContractTerms,
     Limit,
     Limits,
+    MaskedNumber,
+    NoticeText,
     Page,
     Pending,
     PlatformFacts,
@@ -42,22 +50,29 @@ from suyuan.faces.sdk.records import (
     Trouble,
     Unreachable,
 )
+from suyuan.privacy.receipt import Receipt, check_receipt
 from suyuan.settle.voucher import BadVoucher, Voucher, check_voucher
 
 __all__ = [
     "AsyncPlatform",
     "BadAnswer",
+    "BadPaper",
     "BadVoucher",
+    "Consent",
+    "Consents",
     "ContractTerms",
     "Contracts",
     "Limit",
     "Limits",
+    "MaskedNumber",
+    "NoticeText",
     "Page",
     "Patience",
     "Pending",
     "Platform",
     "PlatformFacts",
     "PlatformKey",
+    "Receipt",
     "RedemptionState",
     "Refused",
     "Registered",
@@ -67,6 +82,7 @@ __all__ = [
     "Unreachable",
     "UnsafeKeyFile",
     "Voucher",
+    "check_receipt",
     "check_voucher",
     "read_key_file",
     "write_key_file",

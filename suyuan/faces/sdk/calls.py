@@ -6,7 +6,7 @@ doubt; without one a fresh key is drawn, and then nobody can ask again after a c
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from suyuan.base import wire
@@ -14,8 +14,12 @@ from suyuan.base.crypto import PublicKey
 from suyuan.faces.sdk.exchange import Answer, Ask, Call, Flow, Pause, Session, exchange, exchange_bytes, read_answer
 from suyuan.faces.sdk.records import (
     BadAnswer,
+    Consent,
+    Consents,
     Contracts,
     Limits,
+    MaskedNumber,
+    NoticeText,
     Page,
     Pending,
     PlatformFacts,
@@ -25,6 +29,7 @@ from suyuan.faces.sdk.records import (
     SteppedUp,
     Unreachable,
 )
+from suyuan.privacy.notice import Content
 
 FIRST_LOOK_S = 0.2
 LOOK_S_MAX = 5.0
@@ -120,6 +125,42 @@ def step_up(
     """Raises today's limit of a seller by a face check."""
     body = {"seller": seller, "capture": capture}
     return exchange(session, _write(session, "/v1/step-ups", body, idempotency_key), SteppedUp)
+
+
+def decide_consent(
+    session: Session,
+    *,
+    seller: str,
+    purpose: str,
+    decision: Literal["give", "refuse", "withdraw"],
+    notice: str | None = None,
+    language: Literal["zh", "en"] | None = None,
+    idempotency_key: str | None = None,
+) -> Flow[Consent | Refused]:
+    """Keeps what a seller has decided. To give, name the version and language of the notice that they were shown."""
+    body = {"seller": seller, "purpose": purpose, "decision": decision, "notice": notice, "language": language}
+    return exchange(session, _write(session, "/v1/consents", body, idempotency_key), Consent)
+
+
+def consents(session: Session, seller: str) -> Flow[Consents | Refused]:
+    """How a seller stands to everything that takes consent, each with its receipt."""
+    return exchange(session, Call("GET", "/v1/consents" + _query(seller=seller)), Consents)
+
+
+def masked_number(session: Session, seller: str) -> Flow[MaskedNumber | Refused]:
+    """A seller's number, masked, where the seller has agreed that this partner is shown it."""
+    return exchange(session, Call("GET", "/v1/masked-numbers" + _query(seller=seller)), MaskedNumber)
+
+
+def privacy_notice(session: Session) -> Flow[NoticeText]:
+    """The present privacy notice. Its version is computed from the bytes that came, so it is the one they are."""
+    came = yield Ask("GET", "/v1/privacy-notice", {}, b"")
+    if not isinstance(came, Answer):
+        raise Unreachable(f"{session.origin} does not answer")
+    if came.status != 200:
+        raise BadAnswer(f"{session.origin} answers HTTP {came.status} where a platform shows its privacy notice")
+    read_answer(came.content, Content)
+    return NoticeText(wire.digest(came.content).hex(), came.content)
 
 
 def contracts(session: Session) -> Flow[Contracts | Refused]:

@@ -42,7 +42,7 @@ class Words(TypedDict, total=False):
     key_id: Required[str]
     signer: Required[Signer]
     keys: Mapping[str, PublicKey]
-    """The platform's public keys by id. Without any, only `pin` can be asked."""
+    """The platform's public keys by id. Without any, only `pin` and the privacy notice can be asked."""
     origin: str
     """The platform's public address where it is not the one that is called."""
     dialect: Literal["rfc9421", "wechat"]
@@ -142,6 +142,10 @@ class Platform(_Driver):
     voucher = _sync(calls.voucher)
     register_seller = _sync(calls.register_seller)
     step_up = _sync(calls.step_up)
+    privacy_notice = _sync(calls.privacy_notice)
+    decide_consent = _sync(calls.decide_consent)
+    consents = _sync(calls.consents)
+    masked_number = _sync(calls.masked_number)
     contracts = _sync(calls.contracts)
     limits = _sync(calls.limits)
     pin = _sync(calls.pin)
@@ -204,6 +208,10 @@ class AsyncPlatform(_Driver):
     voucher = _async(calls.voucher)
     register_seller = _async(calls.register_seller)
     step_up = _async(calls.step_up)
+    privacy_notice = _async(calls.privacy_notice)
+    decide_consent = _async(calls.decide_consent)
+    consents = _async(calls.consents)
+    masked_number = _async(calls.masked_number)
     contracts = _async(calls.contracts)
     limits = _async(calls.limits)
     pin = _async(calls.pin)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import msgspec
 
 from suyuan.base.crypto import PublicKey
+from suyuan.privacy.receipt import ReceiptPaper
 
 PENDING, PAID, REJECTED, PAYOUT_REFUSED, REVERSED = "pending", "paid", "rejected", "payout_refused", "reversed"
 
@@ -109,6 +110,42 @@ class SteppedUp(msgspec.Struct, frozen=True):
     step_up: str
     raised_fen: int
     day: str
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """How a seller stands to a purpose: given, refused, withdrawn or not_asked.
+
+    `in_force` is whether it counts today. Keep `receipt.content`: `check_receipt` reads it without asking anybody.
+    """
+
+    seller: str
+    purpose: str
+    recipient: str
+    state: str
+    in_force: bool
+    may_ask_at: int
+    receipt: ReceiptPaper | None = None
+
+
+class Consents(msgspec.Struct, frozen=True):
+    """Everything that takes this seller's consent."""
+
+    seller: str
+    consents: tuple[Consent, ...]
+
+
+class MaskedNumber(msgspec.Struct, frozen=True):
+    """A seller's number, masked."""
+
+    seller: str
+    number: str
+
+
+class NoticeText(msgspec.Struct, frozen=True):
+    """A privacy notice: its version, and the JSON in both languages of which that is the SHA-256."""
+
+    version: str
+    content: bytes
 
 
 class ContractTerms(msgspec.Struct, frozen=True, kw_only=True):

@@ -134,7 +134,8 @@ def draw_contracts(rng: Random) -> tuple[Terms, ...]:
 
 def draw_seller(rng: Random, partner: int, *, like: Seller | None = None, has_device: bool = False) -> Seller:
     """A new seller; with `like`, another registration of the same person."""
-    identity_number = _NOWHERE + "".join(rng.choices("0123456789", k=12))
+    birthday = f"{rng.randrange(1950, 2001)}{rng.randrange(1, 13):02}{rng.randrange(1, 29):02}"
+    identity_number = _NOWHERE + birthday + "".join(rng.choices("0123456789", k=4))
     return Seller(
         id=draw_id(rng, "slr"),
         partner=partner,

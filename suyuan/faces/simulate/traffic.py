@@ -22,6 +22,7 @@ from suyuan.faces.simulate.forging import Loot, forge
 from suyuan.faces.simulate.stage import in_parallel
 from suyuan.outside.sandbox.client import Control
 from suyuan.outside.sandbox.facts import CardName
+from suyuan.privacy.purposes import COMPARE_FACE
 
 PAYOUT_WAIT_S = 20.0
 PAGE_ROWS = 200
@@ -134,8 +135,16 @@ class Traffic:
     async def _step_up(self, deed: StepUp) -> Answered:
         seller = self._plan.cast.sellers[deed.seller]
         address = self._plan.cast.partners[seller.partner].addresses[0]
+        platform = self._doors.of_partner(seller.partner, address).platform
+        # Nobody's face is compared before they were shown what becomes of it and have agreed.
+        shown = await platform.privacy_notice()
+        agreed = await platform.decide_consent(
+            seller=seller.id, purpose=COMPARE_FACE.id, decision="give", notice=shown.version, language="zh"
+        )
+        if isinstance(agreed, Refused):
+            return _answered(agreed)
         asked_at = self._clock.now()
-        answer = await self._doors.of_partner(seller.partner, address).platform.step_up(
+        answer = await platform.step_up(
             seller=seller.id, capture=deed.capture, idempotency_key=f"step-up-{deed.n}-{os.urandom(4).hex()}"
         )
         return Answered("granted", asked_at=asked_at) if isinstance(answer, SteppedUp) else _answered(answer)

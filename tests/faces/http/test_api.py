@@ -16,6 +16,7 @@ from suyuan.flows.record_outcome import CONSUME_SUFFIX, PAY_SUFFIX, RecordOutcom
 from suyuan.settle.answer import check_answer
 from suyuan.settle.voucher import BadVoucher, Voucher, check_voucher
 from tests.faces.http.served import JSON, Served, problem
+from tests.flows.consents import wish
 from tests.flows.house import ADDRESS, NOON, ORIGIN, PLATFORM_KEYS, SIGNERS, card, written
 
 PATH = "/v1/redemptions"
@@ -151,6 +152,9 @@ def test_a_seller_registers_and_steps_up_over_http(api: Served) -> None:
     answer = api.post("/v1/sellers", person)
     assert answer.status_code == 201
     seller = answer.json()["seller"]
+    needed = problem(api.post("/v1/step-ups", {"seller": seller, "capture": "c"}))
+    assert (needed["code"], needed["where"]) == (Reason.consent_is_needed, "compare_face")
+    assert api.post("/v1/consents", wish(seller=seller)).status_code == 201
     raised = api.post("/v1/step-ups", {"seller": seller, "capture": "c"})
     assert raised.status_code == 201
     assert raised.json()["raised_fen"] == 5_000_00

@@ -17,6 +17,7 @@ from suyuan.base.refusals import Reason
 from suyuan.faces.sdk import AsyncPlatform, BadAnswer, Patience, Pending, Platform, Refused, SigningKey, Unreachable
 from tests.faces.sdk.twin_platform import (
     HURRIED,
+    NOTICE,
     PARTNER,
     PARTNER_SM2,
     PLATFORM_KEYS,
@@ -127,6 +128,18 @@ def test_everything_that_can_be_asked_is_answered() -> None:
         step = platform.step_up(seller="slr_1", capture="face")
         assert not isinstance(step, Refused)
         assert step.raised_fen == 100_00
+        shown = platform.privacy_notice()
+        assert (shown.version, shown.content) == (NOTICE.version, NOTICE.content)
+        agreed = platform.decide_consent(
+            seller="slr_1", purpose="compare_face", decision="give", notice=shown.version, language="zh"
+        )
+        consents, number = platform.consents("slr_1"), platform.masked_number("slr_1")
+        assert not isinstance(agreed, Refused)
+        assert agreed.state == "given"
+        assert not isinstance(consents, Refused)
+        assert consents.consents[0].state == "not_asked"
+        assert not isinstance(number, Refused)
+        assert number.number == "138****0001"
         contracts, limits = platform.contracts(), platform.limits("slr_1")
         assert not isinstance(contracts, Refused)
         assert contracts.contracts[0].ratio_value == 8

@@ -20,6 +20,8 @@ from suyuan.base import crypto, ids, money, wire
 from suyuan.base.clock import SystemClock
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.faces.sdk import Patience, SigningKey
+from suyuan.privacy.notice import Controller, kinds_of_data, write_notice
+from suyuan.privacy.purposes import Words
 from suyuan.settle.answer import sign_answer
 from suyuan.settle.request import RawRequest, Signed, check, parse
 
@@ -35,6 +37,13 @@ SLOW_S = 0.8
 CONTRACT = {
     "contract": "ctr_1", "source": "card", "value_kind": "money", "ratio_face": 10, "ratio_value": 8,
     "channel": "bank_transfer", "disposition": "consume_then_pay", "begins_at": 0, "ends_at": 2**53 - 1,
+}  # fmt: skip
+
+
+NOTICE = write_notice(Controller("某公司", "400"), {}, dict.fromkeys(kinds_of_data(), Words("a year", "一年")))
+CONSENT = {
+    "seller": "slr_1", "purpose": "compare_face", "recipient": "face_check", "state": "not_asked", "in_force": False,
+    "may_ask_at": 0, "receipt": None,
 }  # fmt: skip
 
 
@@ -125,6 +134,8 @@ class TwinPlatform:
         if signed.target_uri.endswith("/v1/step-ups"):
             return 201, {"step_up": "stp_1", "raised_fen": 100_00, "day": "2026-11-22"}
         body = json.loads(signed.body)
+        if signed.target_uri.endswith("/v1/consents"):
+            return 201, CONSENT | {"state": {"give": "given"}.get(body["decision"], "refused")}
         source = body["source"]
         pin = source.get("pin", source.get("number"))
         if pin in self.refuse:
@@ -144,6 +155,10 @@ class TwinPlatform:
     def _read(self, target: str) -> tuple[int, dict[str, Any]]:
         if target.startswith("/v1/contracts"):
             return 200, {"contracts": [CONTRACT]}
+        if target.startswith("/v1/consents"):
+            return 200, {"seller": "slr_1", "consents": [CONSENT]}
+        if target.startswith("/v1/masked-numbers"):
+            return 200, {"seller": "slr_1", "number": "138****0001"}
         if target.startswith("/v1/limits"):
             return 200, {"seller": "slr_1", "tier": 1, "day": "2026-11-22", "transaction_fen_max": 500_00, "limits": []}
         if target.startswith("/v1/redemptions?") or target == "/v1/redemptions":
@@ -180,6 +195,9 @@ class _Door(BaseHTTPRequestHandler):
             key = {"id": "platform-1", "public_key": PLATFORM_KEYS["platform-1"].text()}
             content = json.dumps({"keys": [key], "origin": self.platform.url}).encode()
             self._send(200, content, {})
+            return
+        if self.path == "/v1/privacy-notice":
+            self._send(200, NOTICE.content, {})
             return
         self._serve()
 
