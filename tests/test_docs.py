@@ -88,7 +88,7 @@ def test_each_limit_is_documented_with_its_caps() -> None:
 
 def test_each_retention_rule_is_documented_with_its_terms() -> None:
     """A person can read how long what is kept, and a changed term changes the page."""
-    rows = rows_of("retention.md")
+    rows = {name: row for name, row in rows_of("retention.md").items() if "." in name}
     rules = {f"{rule.channel}.{rule.category}": rule for rule in load_rules().rules.values()}
     assert set(rows) == set(rules)
     for name, rule in rules.items():
