@@ -3,15 +3,17 @@
 An authority is minted only in `privacy.grant`, which only flows may import, and only after the read that it serves
 stands in history. So a search for that module finds every reader, and a search of history every read. It covers the
 subjects and fields that its read named, as far as its purpose needs them, and shows masked values unless its purpose
-needs whole ones.
+needs whole ones. `vault.Vault.open`, the only way in, holds every opening against it.
 
->>> from suyuan.privacy.purposes import PAY_SELLER, SELLER_NAME, SELLER_PAYEE
+>>> from suyuan.privacy.purposes import PAY_SELLER, SELLER_PAYEE
 >>> fields = frozenset({SELLER_PAYEE.name})
 >>> authority = Contract(PAY_SELLER, subjects=frozenset({"slr_1"}), fields=fields, expires_at=60, read_seq=7)
->>> authority.covers("slr_1", SELLER_PAYEE, now=1), authority.covers("slr_1", SELLER_PAYEE, now=60)
-(True, False)
->>> authority.covers("slr_2", SELLER_PAYEE, now=1), authority.covers("slr_1", SELLER_NAME, now=1)
-(False, False)
+>>> type(authority).__name__, authority.basis.article
+('Contract', '13(1)(2)')
+>>> Warrant(PAY_SELLER, authority.subjects, fields, expires_at=60, read_seq=7)
+Traceback (most recent call last):
+    ...
+suyuan.privacy.authority.NoAuthority: pay_seller does not rest on a warrant
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from suyuan.privacy.purposes import Citation, Field, Ground, Purpose
+from suyuan.privacy.purposes import Citation, Ground, Purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,6 @@ class _Entitlement:
     def basis(self) -> Citation:
         """The rule that it rests on."""
         return self.purpose.basis
-
-    def covers(self, subject: str, field: Field, *, now: int) -> bool:
-        """Whether it opens this field of this subject at this instant. Anything else is denied."""
-        is_named = subject in self.subjects and field.name in self.fields
-        return is_named and self.purpose in field.purposes and now < self.expires_at
 
 
 class Warrant(_Entitlement):

@@ -27,7 +27,7 @@ from suyuan.flows.read_fields import (
     read_to_perform,
 )
 from suyuan.history.line import Applier
-from suyuan.privacy.authority import Authority, Contract, NoAuthority, Warrant, _Entitlement
+from suyuan.privacy.authority import Authority, Contract, NoAuthority, Warrant
 from suyuan.privacy.classes import Sealed
 from suyuan.privacy.keyring import NONCE_BYTES, Ring
 from suyuan.privacy.purposes import (
@@ -271,8 +271,6 @@ def _take_away(patch: pytest.MonkeyPatch, where: tuple[Any, str], old: str, new:
 
 # --- at the vault --------------------------------------------------------------------------------
 
-ENTITLED = "return is_named and self.purpose in field.purposes and now < self.expires_at"
-
 
 def open_payee(given: Authority, *, subject: str = "slr_1", field: Field = SELLER_PAYEE, now: int = 1) -> str:
     vault = Vault(bytes(32), Ring({1: bytes(32)}))
@@ -284,10 +282,10 @@ def open_payee(given: Authority, *, subject: str = "slr_1", field: Field = SELLE
 @pytest.mark.parametrize(
     ("words", "old", "new"),
     [
-        ({"subject": "slr_2"}, "subject in self.subjects", "True"),
-        ({"field": SELLER_NUMBER}, "field.name in self.fields", "True"),
-        ({"field": SELLER_NAME}, "self.purpose in field.purposes", "True"),
-        ({"now": 60_000_000}, "now < self.expires_at", "True"),
+        ({"subject": "slr_2"}, "key.subject in authority.subjects", "True"),
+        ({"field": SELLER_NUMBER}, "field.name in authority.fields", "True"),
+        ({"field": SELLER_NAME}, "purpose in field.purposes", "True"),
+        ({"now": 60_000_000}, "now < authority.expires_at", "True"),
     ],
     ids=["another person", "a field that was not named", "a purpose that does not need it", "too late"],
 )
@@ -298,7 +296,7 @@ def test_the_vault_opens_nothing_beside_the_authority(
     if words.get("field") is SELLER_NAME:
         given = authority(PAY_SELLER, ["slr_1"], SELLER_NAME)
     if removed:
-        change(monkeypatch, _Entitlement, "covers", old, new)
+        change(monkeypatch, Vault, "open", old, new)
         assert open_payee(given, **words) == "6222000000000001"
         return
     with pytest.raises(NoAuthority):
@@ -309,7 +307,7 @@ def test_a_purpose_that_needs_no_whole_value_never_shows_one(monkeypatch: pytest
     """Masked at the vault, the only way in, and not by whoever prints it."""
     given = authority(HELP_SELLER, ["slr_1"], SELLER_PAYEE)
     assert open_payee(given) == "**0001"
-    change(monkeypatch, Vault, "open", "if authority.purpose.shows_whole else field.mask(plain)", "")
+    change(monkeypatch, Vault, "open", "if purpose.shows_whole else field.mask(plain)", "")
     assert open_payee(given) == "6222000000000001"
 
 

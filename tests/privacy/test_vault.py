@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,13 +61,30 @@ def test_a_sealed_text_does_not_show_its_value(plain: str, chance: bytes) -> Non
     assert plain not in VAULT.seal(plain, key_of("slr_1"), SELLER_PAYEE, chance=chance)
 
 
+@pytest.mark.parametrize("algorithm", ["aes-256-gcm", "sm4-gcm"])
+@pytest.mark.parametrize("count", [0, 11, 13, 16])
+def test_a_nonce_of_another_length_seals_nothing(algorithm: str, count: int) -> None:
+    """The ciphers would take it; but twelve bytes are read back as the nonce, so nobody could open what it sealed."""
+    vault = Vault(bytes(KEY_BYTES), RING, algorithm)
+    with pytest.raises(ValueError, match="nonce"):
+        vault.seal(ACCOUNT, key_of("slr_1", vault), SELLER_PAYEE, chance=bytes(count))
+
+
+@given(st.text(max_size=80))
+def test_arbitrary_text_only_raises_broken_seal(text: str) -> None:
+    """Empty, short, another prefix, a prefix alone, a prefix twice: none of it opens, none of it breaks the opener."""
+    for sealed in (text, "2a." + text, "2s." + text, "2a.2a." + text, "2a." + text + "=", "2a.AAAA"):
+        with pytest.raises(BrokenSeal):
+            VAULT.open(Sealed(sealed), key_of("slr_1"), SELLER_PAYEE, may_pay("slr_1"), now=1)
+
+
 def test_a_sealed_text_that_was_moved_does_not_open() -> None:
     """A payee copied into another seller's row, or another column, or under a version to come, is worthless there."""
     key = key_of("slr_1")
     for moved_to, column in (("slr_2", SELLER_PAYEE), ("slr_1", ELSEWHERE[0]), ("slr_1", ELSEWHERE[1])):
         there = key_of("slr_2") if moved_to == "slr_2" else key
         # Even one who puts the right data key beside it gets nothing, since the seal is bound to its place.
-        for tried in (there, key._replace(subject=moved_to, bound=moved_to.encode() + b"\0")):
+        for tried in (there, msgspec.structs.replace(key, subject=moved_to, bound=moved_to.encode() + b"\0")):
             if tried == key and column == SELLER_PAYEE:
                 continue
             with pytest.raises(BrokenSeal):
@@ -82,6 +100,15 @@ def test_an_altered_sealed_text_does_not_open(at: int, change: int) -> None:
     with pytest.raises(BrokenSeal) as caught:
         VAULT.open(altered, key_of("slr_1"), SELLER_PAYEE, may_pay("slr_1"), now=1)
     assert "6222" not in str(caught.value)
+
+
+@given(st.integers(0, 200), st.sampled_from("\n \0*-=A"))
+def test_a_sealed_text_has_one_form(at: int, added: str) -> None:
+    """A lenient reader of base64 skips what it does not know, and then one value would have many seals."""
+    sealed = sealed_account()
+    at %= len(sealed) + 1
+    with pytest.raises(BrokenSeal):
+        VAULT.open(Sealed(sealed[:at] + added + sealed[at:]), key_of("slr_1"), SELLER_PAYEE, may_pay("slr_1"), now=1)
 
 
 @pytest.mark.parametrize(
