@@ -45,6 +45,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Whether a second line process waits to take over."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose X-Forwarded-For is believed; anybody else could write any address there."""
+    kms_url: str = ""
+    """The address of an OpenBao or Vault whose transit engine keeps the KEK. Empty: it derives from keys/vault.key."""
+    kms_key: str = "suyuan"
+    """The transit key that is the KEK; made there, of an AEAD type, never exportable."""
+    kms_mount: str = "transit"
+    """Where the transit engine is mounted."""
+    kms_namespace: str = ""
+    """The namespace of the engine, where the KMS has namespaces."""
+    kms_token_file: str = "keys/kms.token"
+    """The file that holds the token, mode 0600; read at each call. Not absolute: in the data folder."""
+    kms_ca_file: str = ""
+    """PEM certificates to trust the KMS by. Empty: those of the system. Not absolute: in the data folder."""
     operators: dict[str, str] = {}
     """Each operator's code and the address of its interface."""
     channels: dict[str, str] = {}

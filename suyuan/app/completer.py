@@ -31,6 +31,7 @@ from suyuan.outside.channels import HttpChannel
 from suyuan.outside.operators import HttpOperator
 from suyuan.outside.webhooks import CHANCE_BELOW, Sender, is_endpoint, wait_s
 from suyuan.outside.webhooks import Outcome as WebhookOutcome
+from suyuan.privacy.keyring import KeyTrouble
 from suyuan.privacy.retention import load_rules
 from suyuan.privacy.subject_keys import fetch_keys
 from suyuan.settle.redemption import DueMessage, DueRedemption, due_messages, due_redemptions
@@ -48,7 +49,7 @@ log = structlog.get_logger()
 
 async def run_completer(settings: Settings, database_url: str) -> None:
     """Works until its database is gone."""
-    keys = load_keys(settings.data)
+    keys = load_keys(settings)
     line = LineCaller(settings.line_socket, ANSWERS)
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(
@@ -147,6 +148,8 @@ class _Rounds:
                 await keep_house(self._completer, self._keeping, keeping)
             except psycopg.OperationalError:
                 raise
+            except KeyTrouble as trouble:
+                log.error("housekeeping_lacks_keys", why=str(trouble))
             except Exception as fault:
                 # What the house lacks is said in every round; nobody's payout waits for it.
                 log.error("housekeeping_fault", fault=type(fault).__name__)

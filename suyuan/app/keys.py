@@ -1,7 +1,8 @@
 """The keys of a platform, in the folder `keys` beside its data: mode 0600, never in the database, never logged.
 
-`vault.key` is what blind indexes and the KEK derive from; `epochs.key` is the ring of keys that wrap all data keys
-(`privacy.keyring`). Who loses either loses every personal field, and neither belongs into the database's backups.
+`vault.key` is what blind indexes derive from, and the KEK too unless a KMS keeps it (`outside.kms`); `epochs.key` is
+the ring of keys that wrap all data keys (`privacy.keyring`). Who loses either, or the KMS's key, loses every personal
+field, and none belongs into the database's backups.
 `platform.key` is the Ed25519 key that signs answers, vouchers, webhooks and orders to providers; its public half is
 what partners pin.
 """
@@ -15,18 +16,23 @@ from typing import NamedTuple
 from suyuan.base import crypto
 from suyuan.base.clock import SystemClock
 from suyuan.base.crypto import PublicKey, Signer
+from suyuan.config import Settings
+from suyuan.outside.kms import Transit, TransitKms
 from suyuan.privacy.keyring import (
     KEY_BYTES,
     FileKms,
     FileRing,
+    Kms,
     UnsafeKeyFile,
     make_key_file,
     make_ring,
+    move_ring,
     read_key_file,
 )
 from suyuan.privacy.vault import Vault, derive
 
 ALGORITHM = "ed25519"
+ROOT, RING, PLATFORM = "vault.key", "epochs.key", "platform.key"
 
 
 class PlatformKeys(NamedTuple):
@@ -46,29 +52,78 @@ class PlatformKeys(NamedTuple):
         return "platform-" + crypto.sha256(self.signer.public)[:8].hex()
 
 
-def make_keys(data: Path) -> None:
-    """Makes the keys of a new platform; existing ones are left as they are."""
-    folder = data / "keys"
+def make_keys(settings: Settings) -> None:
+    """Makes the keys of a new platform; existing ones are left as they are. Raises `KeyTrouble` with what to do."""
+    folder = _folder(settings)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    is_new = not (folder / "vault.key").exists()
-    if is_new and (folder / "epochs.key").exists():
-        raise UnsafeKeyFile("there is no key file vault.key, though its ring is there; restore it from its backup")
-    for name in ("vault.key", "platform.key"):
-        if not (folder / name).exists():
-            make_key_file(folder / name, chance=os.urandom(KEY_BYTES))
+    is_new = not (folder / ROOT).exists()
+    if is_new and (folder / RING).exists():
+        raise UnsafeKeyFile(f"there is no key file {ROOT}, though its ring is there; restore it from its backup")
     # Only a new platform gets a new ring: where the old one is lost, a silent new one would hide that everything is.
     if is_new:
-        make_ring(folder / "epochs.key", _kms(read_key_file(folder / "vault.key")), now=SystemClock().now())
+        root_key = os.urandom(KEY_BYTES)
+        # The ring comes first, because a KMS that is away now must leave a platform that is still new.
+        make_ring(folder / RING, _kms(settings, root_key), now=SystemClock().now())
+        make_key_file(folder / ROOT, chance=root_key)
+    if not (folder / PLATFORM).exists():
+        make_key_file(folder / PLATFORM, chance=os.urandom(KEY_BYTES))
 
 
-def load_keys(data: Path) -> PlatformKeys:
-    """The keys of a platform. Raises `UnsafeKeyFile` with what to do."""
-    folder = data / "keys"
-    root_key = read_key_file(folder / "vault.key")
-    ring = FileRing(folder / "epochs.key", _kms(root_key))
-    secret = read_key_file(folder / "platform.key")
+def load_keys(settings: Settings) -> PlatformKeys:
+    """The keys of a platform. Raises `KeyTrouble` with what to do."""
+    folder = _folder(settings)
+    root_key = read_key_file(folder / ROOT)
+    ring = FileRing(folder / RING, _kms(settings, root_key))
+    secret = read_key_file(folder / PLATFORM)
     return PlatformKeys(Vault(root_key, ring), crypto.suite(ALGORITHM).signer(secret))
 
 
-def _kms(root_key: bytes) -> FileKms:
+class Kek(NamedTuple):
+    """Where a platform's KEK lies, and what hangs on it."""
+
+    place: str
+    newest: int
+    oldest: int
+
+
+def look_at_kek(settings: Settings) -> Kek:
+    """Opens the whole ring with the KEK that the settings name. Raises `KeyTrouble`."""
+    ring = load_keys(settings).vault.ring
+    return Kek(settings.kms_url or ROOT, ring.newest, ring.oldest)
+
+
+def move_kek(settings: Settings, *, is_to_kms: bool) -> list[int]:
+    """Puts the ring under the KMS that the settings name, or back under the key file. Returns the epochs moved.
+
+    None where they lie there already. Raises `KeyTrouble`, and then the ring is as it was.
+    """
+    folder = _folder(settings)
+    by_file, by_kms = _file_kms(read_key_file(folder / ROOT)), _transit(settings)
+    before, after = (by_file, by_kms) if is_to_kms else (by_kms, by_file)
+    return move_ring(folder / RING, before, after=after)
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.data / "keys"
+
+
+def _kms(settings: Settings, root_key: bytes) -> Kms:
+    return _transit(settings) if settings.kms_url else _file_kms(root_key)
+
+
+def _file_kms(root_key: bytes) -> FileKms:
     return FileKms(derive(root_key, "kek"))
+
+
+def _transit(settings: Settings) -> TransitKms:
+    ca_file = settings.kms_ca_file and str(settings.data / settings.kms_ca_file)
+    return TransitKms(
+        Transit(
+            settings.kms_url,
+            settings.kms_key,
+            settings.data / settings.kms_token_file,
+            mount=settings.kms_mount,
+            namespace=settings.kms_namespace,
+            ca_file=ca_file,
+        )
+    )

@@ -18,6 +18,8 @@ from typing import Any
 import structlog
 import uvloop
 
+from suyuan.privacy.keyring import KeyTrouble
+
 STOPPED, FAILED = 0, 1
 
 log = structlog.get_logger()
@@ -51,6 +53,9 @@ def run(work: Coroutine[Any, Any, None]) -> int:
     """Runs the work of a process until it ends or is told to stop. Returns the exit status."""
     try:
         uvloop.run(_until_told_to_stop(work))
+    except KeyTrouble as trouble:
+        log.error("keys_are_not_loaded", why=str(trouble))
+        return FAILED
     except Exception as fault:
         # Only the kind: the text of a database error may quote a row.
         log.error("process_failed", fault=type(fault).__name__)

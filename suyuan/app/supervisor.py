@@ -24,7 +24,7 @@ from typing import Self
 
 import structlog
 
-from suyuan.app.keys import make_keys
+from suyuan.app.keys import load_keys, make_keys
 from suyuan.base import db
 from suyuan.base.clock import monotonic_s
 from suyuan.config import Settings
@@ -115,7 +115,9 @@ class Supervisor:
         settings.data.mkdir(mode=0o711, parents=True, exist_ok=True)
         for name in ("run", "log"):
             (settings.data / name).mkdir(mode=0o700, exist_ok=True)
-        make_keys(settings.data)
+        make_keys(settings)
+        # Every process loads them for itself; a start that no process would survive says so at once.
+        load_keys(settings)
         url = self._open_database()
         db.migrate(url)
         listening = self._stack.enter_context(_listen(settings))

@@ -25,7 +25,7 @@ from suyuan.flows.record_outcome import CONSUME_SUFFIX, PAY_SUFFIX, Recorded, Re
 from suyuan.history.frames import Commands
 from suyuan.privacy.authority import Authority
 from suyuan.privacy.classes import Sealed
-from suyuan.privacy.keyring import NoEpochKey
+from suyuan.privacy.keyring import KmsFailed, NoEpochKey
 from suyuan.privacy.purposes import BALANCE_NUMBER, CARD_PIN, CARD_SERIAL, CONSUME_CARD, PAY_SELLER, SELLER_PAYEE, Field
 from suyuan.privacy.retention import RetentionRules
 from suyuan.privacy.subject_keys import SubjectKey, key_id
@@ -94,12 +94,12 @@ async def wait_for_key(completer: Completer, due: DueRedemption) -> Recorded | R
 
 
 def _unlocked(vault: Vault, row: SubjectKey | None) -> OpenKey | None:
-    """One key that is gone or broken holds up its own redemption, and no other."""
+    """One key that is gone, broken or out of the KMS's reach holds up its own redemption, and no other."""
     if row is None or row.is_forgotten:
         return None
     try:
         return vault.unlock(row)
-    except (BrokenSeal, NoEpochKey):
+    except (BrokenSeal, NoEpochKey, KmsFailed):
         return None
 
 

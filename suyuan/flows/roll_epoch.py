@@ -18,6 +18,7 @@ than a few are like that, or where the ring is behind the database, the ring is 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -70,7 +71,8 @@ async def roll_epoch(
     # (1) The next epoch begins. One that began in the future was begun by a clock that was wrong.
     if not ring.newest_begun_at <= now < plus(ring.newest_begun_at, EPOCH_S):
         await _demand_present(ring, connection, epochs)
-        ring.begin(now)
+        # Beside the loop, because a KMS may take its time.
+        await asyncio.to_thread(ring.begin, now)
         return
     if now < plus(ring.newest_begun_at, GRACE_S):
         return

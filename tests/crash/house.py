@@ -16,8 +16,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import httpx
 import msgspec
@@ -27,6 +29,7 @@ from suyuan.app.keys import load_keys, make_keys
 from suyuan.base import crypto, db, wire
 from suyuan.base.clock import monotonic_s
 from suyuan.base.refusals import Refusal
+from suyuan.config import load_settings
 from suyuan.faces import officers
 from suyuan.faces.cli.serve import settings_text
 from suyuan.faces.officers import Officer
@@ -57,10 +60,13 @@ def card(number: int) -> Card:
 class House:
     """A platform and its world. Close it."""
 
-    def __init__(self, data: Path, folder: Path, *, standby: bool = False) -> None:
+    def __init__(
+        self, data: Path, folder: Path, *, standby: bool = False, more: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self.data, self.folder = data, folder
-        make_keys(data)
-        self.keys = load_keys(data)
+        (data / "suyuan.toml").write_text(settings_text(dict(more)), "utf-8")
+        make_keys(load_settings(data))
+        self.keys = load_keys(load_settings(data))
         self.sandbox = RunningSandbox(folder / "world.jsonl", self.keys.public_key)
         self.control = Control(self.sandbox.url)
         self.control.register_merchants([Merchant("bank_transfer", "m-1")])
@@ -70,7 +76,7 @@ class House:
         operators = dict.fromkeys(("cmcc", "unicom", "telecom"), self.sandbox.url)
         settings = {
             "port": self.port, "workers": 2, "standby": standby, "provider_deadline_s": 2.0, "housekeeping_s": 1.0,
-            "operators": operators, "channels": {"bank_transfer": self.sandbox.url},
+            "operators": operators, "channels": {"bank_transfer": self.sandbox.url}, **more,
         }  # fmt: skip
         (data / "suyuan.toml").write_text(settings_text(settings), "utf-8")
         self._log = (folder / "serve.log").open("ab")

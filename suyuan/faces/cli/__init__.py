@@ -31,6 +31,7 @@ COMMANDS = {
     "notice": ("suyuan.faces.cli.notice", "Show the privacy notice, and what changed in it."),
     "history": ("suyuan.faces.cli.history", "Show what the platform remembers, or export it."),
     "bench": ("suyuan.faces.cli.bench", "Measure what this machine can do."),
+    "kek": ("suyuan.faces.cli.kek", "Where the key lies that opens the key ring: a key file, or a KMS."),
     "db": ("suyuan.faces.cli.db", "The database: status, migrate, start, stop."),
     "sandbox": ("suyuan.faces.cli.sandbox", "Play operators, payout channels and the face check."),
 }

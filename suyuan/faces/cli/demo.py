@@ -146,7 +146,7 @@ async def _spend_day(choices: Choices, platform: Supervisor, sandbox: RunningSan
     """Spends the day while the supervisor keeps looking after its processes."""
     watching = asyncio.create_task(_keep_running(platform))
     settings = platform.settings
-    keys = load_keys(settings.data)
+    keys = load_keys(settings)
     line = LineCaller(settings.line_socket, ANSWERS)
     control = Control(sandbox.url)
     try:
@@ -213,8 +213,9 @@ def _platform(data: Path, choices: Choices) -> Iterator[tuple[Supervisor, Runnin
     """A sandbox and a platform that knows it. Both end with the context, also when this process is asked to stop."""
     # Asked to stop, the demo ends as with Ctrl-C, so that nothing of it is left behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    make_keys(data)
-    keys: PlatformKeys = load_keys(data)
+    plain = load_settings(data)
+    make_keys(plain)
+    keys: PlatformKeys = load_keys(plain)
     with RunningSandbox(data / SANDBOX_FILE, keys.public_key) as sandbox:
         (data / FILE).write_text(settings_text(_settings(sandbox.url, choices)), "utf-8")
         with Supervisor(load_settings(data)) as platform:

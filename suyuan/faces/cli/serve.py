@@ -16,8 +16,8 @@ import typer
 from suyuan.app.supervisor import Supervisor
 from suyuan.base import db
 from suyuan.config import FILE, BadSettings, Settings, load_settings
-from suyuan.faces.cli.terminal import fail
-from suyuan.privacy.keyring import UnsafeKeyFile
+from suyuan.faces.cli.terminal import fail, sentence_of
+from suyuan.privacy.keyring import KeyTrouble
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -50,7 +50,9 @@ def serve(
                 f"suyuan serves {settings.public_origin} on port {platform.port}, data in {settings.data}", flush=True
             )
             platform.run()
-    except (db.DatabaseTrouble, UnsafeKeyFile) as error:
+    except KeyTrouble as trouble:
+        fail(sentence_of(trouble))
+    except db.DatabaseTrouble as error:
         fail(str(error))
     except OSError as error:
         is_taken = error.errno == errno.EADDRINUSE

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from suyuan.base.refusals import Language
+from suyuan.privacy.keyring import KeyTrouble
 
 
 def language() -> Language:
@@ -27,6 +28,11 @@ def fail(sentence: str, *, code: int = 2) -> NoReturn:
     """Says why nothing was done, and leaves."""
     tell(sentence)
     raise typer.Exit(code)
+
+
+def sentence_of(trouble: KeyTrouble) -> str:
+    """What keeps a platform from its keys, in the reader's language."""
+    return trouble.zh if language() == "zh" else str(trouble)
 
 
 def as_json(facts: Any) -> None:

@@ -50,7 +50,7 @@ async def serve(settings: Settings, listens: socket.socket) -> None:
 
 
 async def _lay_desk(settings: Settings, origin: str, stack: AsyncExitStack) -> Desk:
-    keys, clock = load_keys(settings.data), SystemClock()
+    keys, clock = load_keys(settings), SystemClock()
     pool = db.ReadPool(database_url(settings))
     stack.push_async_callback(pool.close)
     line = LineCaller(settings.line_socket, ANSWERS)

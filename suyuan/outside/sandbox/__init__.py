@@ -1,4 +1,4 @@
-"""Twins of three operators, three payout channels and a face check: a real HTTP server that can be told to misbehave.
+"""Twins of operators, payout channels, a face check and a KMS: a real HTTP server that can be told to misbehave.
 
 | twin | kind | what it offers |
 |---|---|---|
@@ -6,11 +6,13 @@
 | telecom | operator | the same, and tells whether a card's secret is valid |
 | bank_transfer · coupon_hall · points_bank | payout channel | money · coupon · points |
 | face | face check | whether a capture shows a person |
+| kms | OpenBao's transit engine | wraps and unwraps the keys of the vault's epochs |
 
 It speaks `outside/protocol.py` to the platform, and on `/control` to whoever plays the world: cards are issued, spent
 behind the platform's back, faults are set, and `GET /control/tally` tells the truth. What it promises:
 
-1. It checks the platform's real signature on every request, and does an order once per number.
+1. It checks the platform's real signature on every request, and does an order once per number. (The KMS checks a
+   token instead, as the real one does.)
 2. What it answered stays true after `kill -9`: a journal line is written before the answer leaves. (Not after a power
    failure; it is a twin for tests and demos.)
 3. Faults are drawn from a seed, the order's number and how often it came – never from the order of arrival.

@@ -21,8 +21,9 @@ from suyuan.outside.sandbox.control_side import (
     PayeesBody,
     PeopleBody,
     SpendBody,
+    TransitKeysBody,
 )
-from suyuan.outside.sandbox.facts import Balance, Card, CardName, Merchant, Payee, Person
+from suyuan.outside.sandbox.facts import Balance, Card, CardName, Merchant, Payee, Person, TransitKey
 from suyuan.outside.sandbox.faults import FaultPlan
 from suyuan.outside.sandbox.world import Tally
 
@@ -58,6 +59,9 @@ class Control:
 
     def enrol_people(self, people: Sequence[Person]) -> int:
         return self._post("people", PeopleBody(list(people)))
+
+    def set_transit_keys(self, keys: Sequence[TransitKey]) -> int:
+        return self._post("transit_keys", TransitKeysBody(list(keys)))
 
     def set_faults(self, plan: FaultPlan) -> None:
         self._post("faults", plan)

@@ -8,6 +8,7 @@
 | `POST /control/merchants` | `{"merchants": [Merchant]}` – whom the channels pay for |
 | `POST /control/payees` | `{"payees": [Payee]}` – accounts that are closed or do not exist |
 | `POST /control/people` | `{"people": [Person]}` – whose capture shows whom |
+| `POST /control/transit_keys` | `{"keys": [TransitKey]}` – keys of the KMS, and the token of each |
 | `POST /control/faults` | `FaultPlan` – replaces the plan of one target |
 | `GET /control/tally` | – the `Tally`; `?detail=sums` leaves out what grows with the number of orders |
 
@@ -28,9 +29,9 @@ from starlette.routing import Route
 from suyuan.base.clock import Clock
 from suyuan.base.money import is_amount
 from suyuan.outside.sandbox import facts
-from suyuan.outside.sandbox.facts import Card, CardName, IssuedCard, Person, secret_digest
-from suyuan.outside.sandbox.faults import FaultPlan
-from suyuan.outside.sandbox.world import CHANNELS, OPERATORS, TARGETS, Memory
+from suyuan.outside.sandbox.facts import Card, CardName, IssuedCard, Person, TransitKey, secret_digest
+from suyuan.outside.sandbox.faults import OF_KMS, OF_KMS_ALONE, FaultPlan
+from suyuan.outside.sandbox.world import CHANNELS, KMS, OPERATORS, TARGETS, Memory
 
 Body = TypeVar("Body")
 
@@ -59,6 +60,10 @@ class PeopleBody(msgspec.Struct, forbid_unknown_fields=True):
     people: list[Person]
 
 
+class TransitKeysBody(msgspec.Struct, forbid_unknown_fields=True):
+    keys: list[TransitKey]
+
+
 class ControlSide:
     """Lets a test, a demo or the simulator play the world."""
 
@@ -75,6 +80,7 @@ class ControlSide:
             self._setting("merchants", MerchantsBody, self._register),
             self._setting("payees", PayeesBody, self._change_payees),
             self._setting("people", PeopleBody, self._enrol),
+            self._setting("transit_keys", TransitKeysBody, self._set_transit_keys),
             self._setting("faults", FaultPlan, self._set_faults),
             Route("/control/tally", self.get_tally, methods=["GET"]),
         ]
@@ -130,8 +136,17 @@ class ControlSide:
         self._memory.record(facts.PeopleEnrolled(people))
         return len(people)
 
+    def _set_transit_keys(self, body: TransitKeysBody) -> int:
+        for key in body.keys:
+            digest = secret_digest(KMS, key.token)
+            self._memory.record(facts.TransitKeySet(msgspec.structs.replace(key, token=digest)))
+        return len(body.keys)
+
     def _set_faults(self, plan: FaultPlan) -> int:
         _must_be_known([plan.target], TARGETS)
+        misplaced = plan.shares.keys() - OF_KMS if plan.target == KMS else plan.shares.keys() & OF_KMS_ALONE
+        if misplaced:
+            raise ValueError(f"{plan.target} has no faults called {', '.join(sorted(misplaced))}")
         self._memory.record(facts.FaultsSet(plan))
         return len(plan.shares)
 

@@ -68,6 +68,18 @@ class Person(msgspec.Struct, frozen=True):
     capture: str
 
 
+class TransitKey(msgspec.Struct, frozen=True):
+    """A key of the KMS, and the token that may use it. Its versions derive from `seed`, so it outlives the process."""
+
+    name: str
+    token: str
+    seed: str = ""
+    mount: str = "transit"
+    namespace: str = ""
+    latest: int = 1
+    oldest: int = 1  # Below it nothing is decrypted any more, as with `min_decryption_version`.
+
+
 class IssuedCard(msgspec.Struct, frozen=True, array_like=True):
     operator: str
     serial: str
@@ -101,6 +113,18 @@ class PeopleEnrolled(msgspec.Struct, frozen=True, tag=True):
     """Captures as digests."""
 
     people: list[Person]
+
+
+class TransitKeySet(msgspec.Struct, frozen=True, tag=True):
+    """The token as its digest."""
+
+    key: TransitKey
+
+
+class KmsAsked(msgspec.Struct, frozen=True, tag=True):
+    """Whoever held the token had a key wrapped or unwrapped, or was refused."""
+
+    verb: Literal["wrap", "unwrap"]
 
 
 class FaultsSet(msgspec.Struct, frozen=True, tag=True):
@@ -152,6 +176,8 @@ Fact: TypeAlias = (
     | MerchantsRegistered
     | PayeesChanged
     | PeopleEnrolled
+    | TransitKeySet
+    | KmsAsked
     | FaultsSet
     | OrderTaken
     | HolderAnswered

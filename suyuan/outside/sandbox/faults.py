@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-Route = Literal["order", "ask", "secret", "reversals"]
+Route = Literal["order", "ask", "secret", "reversals", "wrap", "unwrap"]
 
 
 class Fault(StrEnum):
@@ -37,10 +37,21 @@ class Fault(StrEnum):
     ANSWERS_TWICE = "answers_twice"  # Carried out; the same answer follows itself on the connection.
     GOES_DOWN_AFTER = "goes_down_after"  # Carried out; the whole sandbox is gone at once.
     REVERSES_LATER = "reverses_later"  # Carried out and answered; some time later an operator takes it back.
+    # Of the KMS alone.
+    IS_SEALED = "is_sealed"  # Answers nobody until people unseal it.
+    FORBIDS = "forbids"  # Its policy was changed, or the token is over.
+    TEARS_ANSWER = "tears_answer"  # The JSON ends in the middle.
+    SWELLS_ANSWER = "swells_answer"  # More than anybody should read.
+    SHORTENS_KEY = "shortens_key"  # Gives back a key that lacks a byte.
+    SWAPS_KEY = "swaps_key"  # Gives back another key.
 
 
 UNDONE = frozenset({Fault.NEVER_ANSWERS, Fault.FAILS, Fault.GOES_DOWN_BEFORE})
 DEADLY = frozenset({Fault.GOES_DOWN_BEFORE, Fault.GOES_DOWN_AFTER})
+OF_KMS_ALONE = frozenset(
+    {Fault.IS_SEALED, Fault.FORBIDS, Fault.TEARS_ANSWER, Fault.SWELLS_ANSWER, Fault.SHORTENS_KEY, Fault.SWAPS_KEY}
+)
+OF_KMS = OF_KMS_ALONE | {Fault.NEVER_ANSWERS, Fault.ANSWERS_LATE, Fault.LOSES_ANSWER}
 
 
 class FaultPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

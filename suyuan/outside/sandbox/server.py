@@ -15,6 +15,7 @@ from suyuan.base.crypto import PublicKey
 from suyuan.outside.sandbox.connections import RememberedConnection
 from suyuan.outside.sandbox.control_side import ControlSide
 from suyuan.outside.sandbox.facts import Journal
+from suyuan.outside.sandbox.kms_side import KmsSide
 from suyuan.outside.sandbox.provider_side import ProviderSide
 from suyuan.outside.sandbox.world import Memory
 
@@ -41,7 +42,11 @@ def run(
     clock = SystemClock()
     # A bare router, because the twins are asked thousands of times a second and need no middleware.
     application = Router(
-        [*ProviderSide(memory, platform_public_key.checker(), clock).routes(), *ControlSide(memory, clock).routes()]
+        [
+            *ProviderSide(memory, platform_public_key.checker(), clock).routes(),
+            *KmsSide(memory).routes(),
+            *ControlSide(memory, clock).routes(),
+        ]
     )
     config = uvicorn.Config(
         application,

@@ -32,7 +32,8 @@ CHANNELS = {
     "points_bank": ValueKind.POINTS,
 }
 FACES = ("face",)
-TARGETS = (*OPERATORS, *CHANNELS, *FACES)
+KMS = "kms"
+TARGETS = (*OPERATORS, *CHANNELS, *FACES, KMS)
 
 _MICROS_PER_MS = 1_000
 
@@ -68,7 +69,7 @@ class Tally(msgspec.Struct):
     """The truth, by the names above.
 
     `checks` counts how often a face was compared for an order, `strange` counts `<target>/conflict` and
-    `<target>/bad_signature`.
+    `<target>/bad_signature`, `kms` how often its keys were asked to `wrap` and `unwrap`.
     """
 
     cards: dict[str, SourceTruth] = {}
@@ -81,6 +82,7 @@ class Tally(msgspec.Struct):
     orders: dict[str, int] = {}
     refused: dict[str, int] = {}
     strange: dict[str, int] = {}
+    kms: dict[str, int] = {}
 
 
 class World:
@@ -96,6 +98,7 @@ class World:
         self._merchants: set[str] = set()
         self._payees: dict[str, str] = {}
         self._people: dict[str, str] = {}
+        self._transit_keys: dict[tuple[str, str], facts.TransitKey] = {}
         self._orders: dict[str, OrderTaken] = {}
         self._ends: dict[str, str] = {}
         self._reversed: set[str] = set()
@@ -125,6 +128,22 @@ class World:
 
     def is_valid_secret(self, operator: str, body: SecretBody) -> bool:
         return not self._against_card(operator, body)
+
+    def transit_key(self, mount: str, name: str) -> facts.TransitKey | None:
+        """A key of the KMS, with the digest of its token."""
+        return self._transit_keys.get((mount, name))
+
+    def has_mount(self, mount: str, namespace: str) -> bool:
+        """Whether the KMS has an engine there."""
+        return any((key.mount, key.namespace) == (mount, namespace) for key in self._transit_keys.values())
+
+    def has_namespace(self, namespace: str) -> bool:
+        """Whether the KMS has this namespace."""
+        return any(key.namespace == namespace for key in self._transit_keys.values())
+
+    def is_token(self, digest: str) -> bool:
+        """Whether anybody was given this token."""
+        return any(key.token == digest for key in self._transit_keys.values())
 
     # Deciding.
 
@@ -210,6 +229,8 @@ class World:
                 self._apply_reversal(fact)
             case facts.Strange():
                 _count(self.tally.strange, f"{fact.target}/{fact.what}")
+            case facts.KmsAsked(verb):
+                _count(self.tally.kms, verb)
             case facts.FaultsSet():
                 self.dice[fact.plan.target] = Dice(fact.plan)
             case _:
@@ -235,6 +256,8 @@ class World:
                 self._payees.update({f"{payee.channel}/{payee.payee}": payee.state for payee in payees})
             case facts.PeopleEnrolled(people):
                 self._people.update({person.person: person.capture for person in people})
+            case facts.TransitKeySet(key):
+                self._transit_keys[key.mount, key.name] = key
 
     def _apply_order(self, order: OrderTaken) -> None:
         name = f"{order.target}/{order.order_no}"
@@ -300,6 +323,7 @@ Setting: TypeAlias = (
     | facts.MerchantsRegistered
     | facts.PayeesChanged
     | facts.PeopleEnrolled
+    | facts.TransitKeySet
 )
 
 

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from suyuan.app.keys import load_keys, make_keys
 from suyuan.base import db
+from suyuan.config import load_settings
 from suyuan.faces.cli import app
 from suyuan.faces.cli.serve import settings_text
 from suyuan.faces.sdk import Platform, Refused, read_key_file
@@ -36,8 +37,8 @@ class WholeHouse:
 
     def __init__(self, data: Path, folder: Path) -> None:
         self.data, self.folder = data, folder
-        make_keys(data)
-        self.sandbox = RunningSandbox(folder / "world.jsonl", load_keys(data).public_key)
+        make_keys(load_settings(data))
+        self.sandbox = RunningSandbox(folder / "world.jsonl", load_keys(load_settings(data)).public_key)
         self.control = Control(self.sandbox.url)
         self.control.register_merchants([Merchant("bank_transfer", "m-1")])
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -71,7 +72,8 @@ class WholeHouse:
 
     def as_partner(self) -> Platform:
         key = read_key_file(self.key)
-        keys = {load_keys(self.data).key_id: load_keys(self.data).public_key}
+        own = load_keys(load_settings(self.data))
+        keys = {own.key_id: own.public_key}
         return Platform(self.url, key_id=key.id, signer=key.signer, keys=keys)
 
     def decide(self, *words: str) -> str:

@@ -19,13 +19,13 @@ from suyuan.base.refusals import Refusal
 from suyuan.faces import officers
 from suyuan.faces.cli.admin.office import ROWS_MAX, Office
 from suyuan.faces.cli.speaking import refuse
-from suyuan.faces.cli.terminal import fail
+from suyuan.faces.cli.terminal import fail, sentence_of
 from suyuan.flows.certify_deletion import NotForgotten, certify_deletion
 from suyuan.flows.forget_subject import ForgetSeller
 from suyuan.flows.hold_records import LiftHold
 from suyuan.privacy import shredding, standing
 from suyuan.privacy.certificate import Certificate, sign_certificate
-from suyuan.privacy.keyring import UnsafeKeyFile
+from suyuan.privacy.keyring import KeyTrouble
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.standing import LegalHold
 from suyuan.settle import roll
@@ -60,9 +60,11 @@ def certificate(
     """Signs a certificate that a seller was forgotten; `suyuan deletion check` checks it anywhere."""
     office: Office = context.obj
     try:
-        keys = load_keys(office.settings.data)
+        keys = load_keys(office.settings)
         certified = asyncio.run(_certified(office, seller))
-    except (UnsafeKeyFile, NotForgotten) as error:
+    except KeyTrouble as trouble:
+        fail(sentence_of(trouble), code=1)
+    except NotForgotten as error:
         fail(str(error), code=1)
     if isinstance(certified, Refusal):
         refuse(certified, office.language)
