@@ -8,6 +8,8 @@ bits of chance, so ids made later sort later and nobody can guess one. Time and 
 'rdm_01HF7YAT000000000000000000'
 >>> is_id("rdm", redemption), is_id("crd", redemption), is_id("rdm", "rdm_1")
 (True, False, False)
+>>> made_at(redemption), made_at("rdm_1")
+(1700000000000000, None)
 """
 
 from __future__ import annotations
@@ -41,9 +43,11 @@ PREFIXES = {
     "whk": "webhook",
     "idn": "identity, by a pseudonym",
     "pye": "payee account, by a pseudonym",
+    "exp": "export",
 }
 CHANCE_BYTES = 10
 
+_TIME_CHARACTERS = 10
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TWO_DIGITS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _FORM = re.compile(rf"({'|'.join(PREFIXES)})_[0-7][{_ALPHABET}]{{25}}")
@@ -62,3 +66,13 @@ def is_id(prefix: str, candidate: str) -> bool:
     """Whether the text has the form of an id of this kind. `fullmatch`, because `$` lets a newline through."""
     match = _FORM.fullmatch(candidate)
     return match is not None and match[1] == prefix
+
+
+def made_at(candidate: str) -> int | None:
+    """When an id was made, to the millisecond, in microseconds; None for a text that was not made here."""
+    if _FORM.fullmatch(candidate) is None:
+        return None
+    milliseconds = 0
+    for character in candidate.partition("_")[2][:_TIME_CHARACTERS]:
+        milliseconds = milliseconds << 5 | _ALPHABET.index(character)
+    return milliseconds * 1000
