@@ -32,16 +32,18 @@ from __future__ import annotations
 
 import hmac
 import re
+import struct
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from suyuan.base.clock import SECOND
-from suyuan.base.ids import CHANCE_BYTES, made_at, new_id
+from suyuan.base.ids import CHANCE_BYTES, is_id, made_at, new_id
 from suyuan.privacy.mask import masked_name, masked_number
 
-# Sureness C, so look again every year: both a list of the operators' prefixes of July 2022 and the encyclopaedia's of
-# April 2024 give 154, 164 and 194 as assigned to nobody; MIIT publishes no list that a program could read. Other
-# unassigned-looking prefixes (160, 161, 163, 168, 169, 179) are left out, because one source or another gives them away.
+# Sureness C, so look again every year: a press list of the operators' prefixes of July 2022 names them as assigned to
+# nobody, no list of assigned ones that we read has them, and block tables know a few dozen stray blocks of 10,000 in
+# each; MIIT publishes no list that a program could read. 161, which that press list names too, is left out, because
+# the metadata of libphonenumber know 1610 as China Broadnet's.
 UNASSIGNED = ("154", "164", "194")
 
 CARDS_MAX = 100
@@ -51,17 +53,37 @@ _HEAD, _TAIL = 3, 4  # What a masked number shows.
 _EARLIER_MS_MAX = 30 * 60 * 1000
 
 # Common ones, each as likely as the next, so that the chance of meeting one by accident is known.
-_SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘蔡蒋余于杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏"
-_GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂英华玉秀红文建国志海云龙飞鹏宇浩凯波辉斌健俊帆佳雪梅琳慧莹倩婷晶欣怡瑶璐雨晨思嘉"
+_SURNAMES = (
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾"
+    "肖田董袁潘蔡蒋余于杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏"
+)
+_GIVEN = (
+    "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂英华玉秀红文建国志"
+    "海云龙飞鹏宇浩凯波辉斌健俊帆佳雪梅琳慧莹倩婷晶欣怡瑶璐雨晨思嘉"
+)
 _ONE_OF = 8  # One given name in eight has one character.
 _AREAS = ("110101", "310104", "320106", "330106", "350203", "370202", "420106", "430104", "440305", "510107", "610113")
 _BANKS = ("622202", "622848", "621700", "621661", "622588")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
+_SMALL, _COUNT_MIN, _COUNT_PLENTY = 100, 20, 100
 
 
 class BadPrefix(ValueError):
     """Raised for prefixes under which no set of canary numbers can be counted out."""
+
+
+class _Drawn(NamedTuple):
+    number: int
+    like: int
+    earlier: int
+    name: int
+    identity: int
+    payee: int
+    id_chance: bytes
+
+
+_DRAWN = struct.Struct(f">6Q{CHANCE_BYTES}s")
 
 
 class Canary(NamedTuple):
@@ -70,12 +92,21 @@ class Canary(NamedTuple):
     subject: str
     name: str
     number: str
-    identity_number: str
-    payee: str
     like: str
     """The real subject of the same export whose open columns this row repeats."""
     earlier_ms: int
     """How much earlier than that one it says to have been registered."""
+    drawn: _Drawn
+
+    @property
+    def identity_number(self) -> str:
+        """An identity number with a wrong check character."""
+        return _identity_number(self.drawn.identity)
+
+    @property
+    def payee(self) -> str:
+        """A bank account that fails its check."""
+        return _payee(self.drawn.payee)
 
     def at(self, at: int) -> int:
         """An instant of this row, made of the same column of the row that it is like."""
@@ -97,12 +128,12 @@ class Numbers:
         if not prefixes or any(_PREFIX.fullmatch(prefix) is None for prefix in prefixes):
             raise BadPrefix("canary numbers need prefixes of 3 to 11 digits that begin with 13 to 19")
         ordered = sorted(prefixes)
-        for shorter, longer in zip(ordered, ordered[1:], strict=False):
+        for shorter, longer in pairwise(ordered):
             if longer.startswith(shorter):
                 raise BadPrefix(f"the prefix {longer} lies within {shorter}; name one of them")
         self._prefixes = tuple(ordered)
         self._sizes = tuple(10 ** (NUMBER_DIGITS - len(prefix)) for prefix in ordered)
-        self.count = sum(self._sizes)
+        self.count: int = sum(self._sizes)
 
     def number(self, place: int) -> str:
         """The number at a place, counted from 0."""
@@ -117,14 +148,16 @@ class Numbers:
         """How likely a canary's number shows like this, whole or masked; 0.0 where no canary's does."""
         if "*" not in number:
             return 1 / self.count if number.startswith(self._prefixes) and len(number) == NUMBER_DIGITS else 0.0
-        return sum(self._masked(prefix, number) for prefix in self._prefixes) / self.count
+        alike = sum(self._masked(prefix, number) for prefix in self._prefixes)
+        return alike / self.count
 
     def _masked(self, prefix: str, number: str) -> int:
         """How many numbers under a prefix are masked like this."""
         tail_known = prefix[NUMBER_DIGITS - _TAIL :]
         if prefix[:_HEAD] != number[:_HEAD] or not number[-_TAIL:].startswith(tail_known):
             return 0
-        return int(10 ** max(0, NUMBER_DIGITS - _TAIL - len(prefix)))
+        hidden: int = 10 ** max(0, NUMBER_DIGITS - _TAIL - len(prefix))
+        return hidden
 
 
 def canary_count(rows: int) -> int:
@@ -132,9 +165,6 @@ def canary_count(rows: int) -> int:
     if rows < _SMALL:
         return rows // 5
     return max(_COUNT_MIN, min(-(-rows // 20), _COUNT_PLENTY), -(-rows // 50))
-
-
-_SMALL, _COUNT_MIN, _COUNT_PLENTY = 100, 20, 100
 
 
 class Canaries:
@@ -149,60 +179,58 @@ class Canaries:
         """The canaries of an export of these subjects, in whatever order they are named."""
         real = sorted(set(subjects))
         count = min(canary_count(len(real)), self.numbers.count // 2)
-        taken: dict[str, int] = {}
+        taken: dict[str, _Drawn] = {}
         place = 0
         while len(taken) < count:
-            taken.setdefault(self.numbers.number(self._draw(place, "number") % self.numbers.count), place)
+            drawn = self._draw(place)
+            taken.setdefault(self.numbers.number(drawn.number % self.numbers.count), drawn)
             place += 1
-        return tuple(self._canary(place, number, real) for number, place in taken.items())
+        return tuple(self._canary(number, drawn, real) for number, drawn in taken.items())
 
-    def _canary(self, place: int, number: str, real: list[str]) -> Canary:
-        like = real[self._draw(place, "like") % len(real)]
-        earlier_ms = 1 + self._draw(place, "earlier") % _EARLIER_MS_MAX
+    def _canary(self, number: str, drawn: _Drawn, real: list[str]) -> Canary:
+        like = real[drawn.like % len(real)]
+        earlier_ms = 1 + drawn.earlier % _EARLIER_MS_MAX
         made = made_at(like) or made_at(self._export) or 0
-        subject = new_id("slr", at=max(0, made - earlier_ms * 1000), chance=self._drawn(place, "id")[:CHANCE_BYTES])
         return Canary(
-            subject=subject,
-            name=self._name(place),
+            subject=new_id("slr", at=max(0, made - earlier_ms * 1000), chance=drawn.id_chance),
+            name=_name(drawn.name),
             number=number,
-            identity_number=self._identity_number(place),
-            payee=self._payee(place),
             like=like,
             earlier_ms=earlier_ms,
+            drawn=drawn,
         )
 
-    def _name(self, place: int) -> str:
-        drawn = self._draw(place, "name")
-        drawn, surname = divmod(drawn, len(_SURNAMES))
-        drawn, is_short = divmod(drawn, _ONE_OF)
-        drawn, first = divmod(drawn, len(_GIVEN))
-        second = "" if is_short == 0 else _GIVEN[drawn % len(_GIVEN)]
-        return _SURNAMES[surname] + _GIVEN[first] + second
+    def _draw(self, place: int) -> _Drawn:
+        """All that a canary is made of, in one digest, because attribution makes the canaries of every export."""
+        drawn = hmac.digest(self._key, str(place).encode(), "sha512")
+        return _Drawn(*_DRAWN.unpack_from(drawn))
 
-    def _identity_number(self, place: int) -> str:
-        drawn = self._draw(place, "identity")
-        drawn, area = divmod(drawn, len(_AREAS))
-        drawn, year = divmod(drawn, 45)
-        drawn, month = divmod(drawn, 12)
-        drawn, day = divmod(drawn, 28)
-        drawn, order = divmod(drawn, 999)
-        body = f"{_AREAS[area]}{1960 + year}{month + 1:02}{day + 1:02}{order + 1:03}"
-        right = sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, body, strict=True)) % 11
-        # Any of the other ten characters makes it a number that was issued to nobody.
-        return body + _CHECKS[(right + 1 + drawn % 10) % 11]
 
-    def _payee(self, place: int) -> str:
-        drawn = self._draw(place, "payee")
-        drawn, bank = divmod(drawn, len(_BANKS))
-        drawn, number = divmod(drawn, 10**12)
-        body = f"{_BANKS[bank]}{number:012}"
-        return body + str((_luhn_digit(body) + 1 + drawn % 9) % 10)
+def _name(drawn: int) -> str:
+    drawn, surname = divmod(drawn, len(_SURNAMES))
+    drawn, is_short = divmod(drawn, _ONE_OF)
+    drawn, first = divmod(drawn, len(_GIVEN))
+    second = "" if is_short == 0 else _GIVEN[drawn % len(_GIVEN)]
+    return _SURNAMES[surname] + _GIVEN[first] + second
 
-    def _draw(self, place: int, what: str) -> int:
-        return int.from_bytes(self._drawn(place, what))
 
-    def _drawn(self, place: int, what: str) -> bytes:
-        return hmac.digest(self._key, f"{what}|{place}".encode(), "sha256")
+def _identity_number(drawn: int) -> str:
+    drawn, area = divmod(drawn, len(_AREAS))
+    drawn, year = divmod(drawn, 45)
+    drawn, month = divmod(drawn, 12)
+    drawn, day = divmod(drawn, 28)
+    drawn, order = divmod(drawn, 999)
+    body = f"{_AREAS[area]}{1960 + year}{month + 1:02}{day + 1:02}{order + 1:03}"
+    right = sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, body, strict=True)) % 11
+    # Any of the other ten characters makes it a number that was issued to nobody.
+    return body + _CHECKS[(right + 1 + drawn % 10) % 11]
+
+
+def _payee(drawn: int) -> str:
+    drawn, bank = divmod(drawn, len(_BANKS))
+    drawn, number = divmod(drawn, 10**12)
+    body = f"{_BANKS[bank]}{number:012}"
+    return body + str((_luhn_digit(body) + 1 + drawn % 9) % 10)
 
 
 def name_chance(name: str) -> float:
@@ -219,6 +247,17 @@ def shows(canary: Canary, shown: Shown) -> bool:
         and shown.number in ("", canary.number, masked_number(canary.number))
         and shown.name in ("", canary.name, masked_name(canary.name))
     )
+
+
+def chance_of(shown: Shown, numbers: Numbers) -> float:
+    """How likely one canary looks like this row by chance; 0.0 where none can, so that the row is no trial."""
+    if shown.subject and not is_id("slr", shown.subject):
+        return 0.0
+    if not (shown.subject or shown.number):
+        return 0.0
+    by_id = 2.0 ** (-8 * CHANCE_BYTES) if shown.subject else 1.0
+    by_number = numbers.chance(shown.number) if shown.number else 1.0
+    return by_id * by_number * (name_chance(shown.name) if shown.name else 1.0)
 
 
 def _luhn_digit(body: str) -> int:
