@@ -235,10 +235,10 @@ def _for_all(log_bound: float, candidates: int) -> float:
 
 
 def _share(signs: Sequence[Sign]) -> float:
-    """By the keyed sign that says the most, or by coverage where none says anything."""
+    """By the keyed sign with the most to compare, or by coverage where none fits."""
     fitting = [sign for sign in signs if sign.kind is not Kind.COVERAGE and sign.log_bound < 0]
     if fitting:
-        return min(fitting, key=lambda sign: sign.log_bound).excess
+        return max(fitting, key=lambda sign: sign.trials).excess
     coverage = next((sign for sign in signs if sign.kind is Kind.COVERAGE), None)
     return coverage.hits / coverage.trials if coverage else 0.0
 

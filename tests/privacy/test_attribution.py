@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from suyuan.base.ids import new_id
 from suyuan.privacy.attribution import ACCUSATION_MAX, Attribution, Candidate, LeakedRow, Missing, attribute
 from suyuan.privacy.canary import Shown
+from suyuan.privacy.marks import Marker
 from suyuan.privacy.signs import Kind, ShownInstant, combined, coverage_sign, tail_bound
 from tests.privacy import leaking
 from tests.privacy.leaking import Change, Row, World, in_turn, mixed, part
@@ -226,7 +227,7 @@ def test_a_named_export_tells_apart_who_else_was_registered_in_that_second() -> 
     """Three rows could be about two persons each; the export held only one of the two."""
     held = frozenset(f"slr_{number}" for number in range(100))
     source = Candidate(new_id("exp", at=1_790_000_000_000_000, chance=bytes(10)), held)
-    marker = leaking.Marker(bytes(32), source.id)
+    marker = Marker(bytes(32), source.id)
     rows = []
     for number in range(20):
         instant = ShownInstant(number, marker.digits(f"slr_{number}", number))
