@@ -18,13 +18,13 @@ right behind the last event; every event is of a kind that this suyuan knows, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from suyuan.history.events import Event, decode
+from suyuan.history.events import Event, Fact, decode, kind_of_type
 
 PLACES = "SELECT seq, at, kind FROM event"
 TOLD = "SELECT seq, at, kind, convert_from(body, 'UTF8')::jsonb AS told FROM event"
@@ -93,6 +93,13 @@ def follow(
         wait()
 
 
+def of_kinds(connection: psycopg.Connection[TupleRow], kinds: Sequence[type[Fact]]) -> Iterator[Recorded]:
+    """All events of these kinds, in order."""
+    found = connection.execute(_OF_KINDS, ([kind_of_type(kind) for kind in kinds],))
+    for seq, at, body in found:
+        yield Recorded(seq, at, decode(bytes(body)))
+
+
 def next_seq(connection: psycopg.Connection[TupleRow]) -> int:
     """The place of the event that comes next."""
     return int(_ask(connection, "SELECT next_seq FROM line_head")[0][0])
@@ -117,6 +124,7 @@ def _ask(connection: psycopg.Connection[TupleRow], query: str) -> list[tuple[Any
 
 
 _PAGE = "SELECT seq, at, kind, body FROM event WHERE seq >= %s ORDER BY seq LIMIT %s"
+_OF_KINDS = "SELECT seq, at, body FROM event WHERE kind = ANY(%s) ORDER BY seq"
 _GAPS = """
 SELECT seq, before FROM (SELECT seq, lag(seq, 1, -1::bigint) OVER (ORDER BY seq) AS before FROM event) AS placed
 WHERE seq <> before + 1 ORDER BY seq LIMIT %(most)s

@@ -27,7 +27,8 @@ told, by pseudonym; no sealed field is opened for any of this.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -44,13 +45,21 @@ from suyuan.privacy.signs import (
     coverage_sign,
     digits_sign,
     order_sign,
+    pseudonyms_sign,
 )
+
+Called = Callable[[str, str], str]
 
 ACCUSATION_MAX = 1e-6
 NOTHING_SHOWN = Shown()
 _LOG_MIN = -690.0  # What a float still holds; beyond that nobody counts.
 # Fewer rows than this leave even a perfect copy unnamed.
 ROWS_MIN = 4
+
+
+def by_id(_: str, subject: str) -> str:
+    """What exports call a subject that give no pseudonyms of their own."""
+    return subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,8 @@ class LeakedRow:
     """Whom it may be about: one where a pseudonym or a number's index says so, several where only an instant does."""
     shown: Shown = NOTHING_SHOWN
     instants: tuple[ShownInstant, ...] = ()
+    given_to: str = ""
+    """The one recipient who knows the subject by the pseudonym that stands here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +134,8 @@ class Attribution:
     """Rows that may be about several people here."""
     strangers: int
     """Rows about nobody whom we can tell: canaries are among them."""
+    recipients: tuple[tuple[str, int], ...]
+    """Whose own pseudonyms stand in the list, and in how many rows. Nobody else was ever given them."""
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -144,8 +157,9 @@ class _Leak:
     strangers: Sequence[Shown]
     whole: frozenset[str]
     others: Sequence[frozenset[str]] = field(repr=False)
-    people: int = 0
-    candidates: int = 1
+    people: int
+    candidates: Sequence[Candidate]
+    called: Called
 
 
 def attribute(
@@ -156,11 +170,13 @@ def attribute(
     people: int,
     groups: Iterable[frozenset[str]] = (),
     whole: frozenset[str] = frozenset(),
+    called: Called = by_id,
 ) -> Attribution:
     """Weighs every candidate.
 
     `people` counts everybody whom the list might be about. `groups` are sets in which people stand together for
-    other reasons, such as the sellers of one partner; `whole` are the fields that the list shows unmasked.
+    other reasons, such as the sellers of one partner; `whole` are the fields that the list shows unmasked; `called`
+    says how a recipient's exports call a subject.
     """
     sure = (row.subjects[0] for row in rows if len(row.subjects) == 1)
     leak = _Leak(
@@ -170,7 +186,8 @@ def attribute(
         whole=whole,
         others=[*(candidate.subjects for candidate in candidates), *groups],
         people=people,
-        candidates=len(candidates),
+        candidates=candidates,
+        called=called,
     )
     weighed = [_weigh(leak, candidate, place, key) for place, candidate in enumerate(candidates)]
     weighed.sort(key=lambda it: (it.bound, -it.likelihood, it.candidate.id))
@@ -182,6 +199,7 @@ def attribute(
         rows=len(rows),
         perhaps=sum(len(row.subjects) > 1 and not told & set(row.subjects) for row in rows),
         strangers=len(leak.strangers),
+        recipients=tuple(Counter(row.given_to for row in rows if row.given_to).most_common()),
     )
 
 
@@ -191,7 +209,7 @@ def _weigh(leak: _Leak, candidate: Candidate, place: int, key: bytes) -> Weighed
     keyed = _keyed_signs(leak, candidate, key) if candidate.is_marked else []
     signs = tuple(sign for sign in (*keyed, coverage) if sign.trials)
     believed = [max(sign.log_bound, COVERAGE_FLOOR) if sign.kind is Kind.COVERAGE else sign.log_bound for sign in signs]
-    bound = _for_all(combined(believed), leak.candidates)
+    bound = _for_all(combined(believed), len(leak.candidates))
     is_named = bound <= ACCUSATION_MAX
     beyond = tuple(sorted(leak.whole - candidate.whole))
     return Weighed(
@@ -203,24 +221,36 @@ def _weigh(leak: _Leak, candidate: Candidate, place: int, key: bytes) -> Weighed
         beyond=beyond,
         is_named=is_named,
         # Fields that it never held whole cannot have leaked from here; a mark would say otherwise, coverage does not.
-        is_lead=not is_named and not beyond and _for_all(coverage.log_bound, leak.candidates) <= ACCUSATION_MAX,
+        is_lead=not is_named and not beyond and _for_all(coverage.log_bound, len(leak.candidates)) <= ACCUSATION_MAX,
     )
 
 
 def _keyed_signs(leak: _Leak, candidate: Candidate, key: bytes) -> list[Sign]:
     marker = Marker(key, candidate.id)
     rows = [located for row in leak.rows if (located := _located(row, candidate.subjects)) is not None]
-    return [_canary_sign(leak, candidate, key), digits_sign(marker, rows), order_sign(marker, rows)]
+    return [
+        _canary_sign(leak, candidate, key),
+        digits_sign(marker, rows),
+        order_sign(marker, rows),
+        _pseudonyms_sign(leak, candidate),
+    ]
 
 
 def _canary_sign(leak: _Leak, candidate: Candidate, key: bytes) -> Sign:
     numbers = Numbers(candidate.prefixes)
     # Making canaries is dear; a list without a row that could be one is not worth it.
     is_worth_it = any(chance_of(shown, numbers) > 0 for shown in leak.strangers)
-    canaries: tuple[Canary, ...] = ()
+    canaries: dict[str, Canary] = {}
     if is_worth_it:
-        canaries = Canaries(key, candidate.id, candidate.prefixes).among(candidate.subjects)
+        made = Canaries(key, candidate.id, candidate.prefixes).among(candidate.subjects)
+        canaries = {leak.called(candidate.recipient, canary.subject): canary for canary in made}
     return canary_sign(canaries, numbers, leak.strangers if canaries else ())
+
+
+def _pseudonyms_sign(leak: _Leak, candidate: Candidate) -> Sign:
+    given = [(row.given_to, row.subjects[0]) for row in leak.rows if row.given_to]
+    siblings = (it.subjects for it in leak.candidates if it.recipient == candidate.recipient and it is not candidate)
+    return pseudonyms_sign(given, candidate.recipient, candidate.subjects, siblings)
 
 
 def _located(row: LeakedRow, subjects: frozenset[str]) -> Located | None:

@@ -48,6 +48,8 @@ UNASSIGNED = ("154", "164", "194")
 
 CARDS_MAX = 100
 NUMBER_DIGITS = 11
+# What an export may call a subject instead of by its id: an index of 128 bits, made for one recipient.
+_PSEUDONYM = re.compile("psn_[0-9a-f]{32}")
 _PREFIX = re.compile(r"1[3-9][0-9]{1,9}")
 _HEAD, _TAIL = 3, 4  # What a masked number shows.
 _EARLIER_MS_MAX = 30 * 60 * 1000
@@ -240,10 +242,13 @@ def name_chance(name: str) -> float:
     return 1 / (len(_SURNAMES) * len(_GIVEN) * _ONE_OF)
 
 
-def shows(canary: Canary, shown: Shown) -> bool:
-    """Whether a leaked row, as far as its columns survived, shows this canary: all of them, or it is none."""
+def shows(canary: Canary, shown: Shown, *, called: str = "") -> bool:
+    """Whether a leaked row, as far as its columns survived, shows this canary: all of them, or it is none.
+
+    `called` is its pseudonym where the export has its own.
+    """
     return (
-        shown.subject in ("", canary.subject)
+        shown.subject in ("", called or canary.subject)
         and shown.number in ("", canary.number, masked_number(canary.number))
         and shown.name in ("", canary.name, masked_name(canary.name))
     )
@@ -251,7 +256,7 @@ def shows(canary: Canary, shown: Shown) -> bool:
 
 def chance_of(shown: Shown, numbers: Numbers) -> float:
     """How likely one canary looks like this row by chance; 0.0 where none can, so that the row is no trial."""
-    if shown.subject and not is_id("slr", shown.subject):
+    if shown.subject and not (is_id("slr", shown.subject) or _PSEUDONYM.fullmatch(shown.subject)):
         return 0.0
     if not (shown.subject or shown.number):
         return 0.0

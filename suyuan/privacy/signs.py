@@ -1,12 +1,13 @@
 """Signs that a leaked list came from one source, each with how likely it fits a source that is innocent.
 
-Three signs are keyed: canaries, the digits of instants, the order of rows. To an innocent source, whose marks nobody
-who made the list has seen, each of their trials fits by chance alone, whatever else the list is: so many names
-repeated, sorted, mixed or made up. The bound is Chernoff's (Hoeffding 1963, theorems 1 and 4): with an average chance
-p, at least h of n trials fit with probability ≤ exp(-n · KL(h/n ‖ p)). It holds for chances that differ and for
-drawing without replacement. It is also the inverse of the greatest likelihood ratio that h of n can give.
+Four signs are keyed: canaries, the digits of instants, the order of rows, and pseudonyms that were made for one
+recipient. To an innocent source, whose marks nobody who made the list has seen, each of their trials fits by chance
+alone, whatever else the list is: so many names repeated, sorted, mixed or made up. The bound is Chernoff's (Hoeffding
+1963, theorems 1 and 4): with an average chance p, at least h of n trials fit with probability ≤ exp(-n · KL(h/n ‖ p)).
+It holds for chances that differ and for drawing without replacement. It is also the inverse of the greatest likelihood
+ratio that h of n can give.
 
-The fourth sign, coverage, is no such thing: it asks how well the people in the list are those that a source has seen,
+The fifth sign, coverage, is no such thing: it asks how well the people in the list are those that a source has seen,
 against the best other explanation that we can name. It holds as far as nobody chose people as the source did for a
 reason that we did not think of; so it is believed to `COVERAGE_FLOOR` and no further.
 
@@ -33,6 +34,8 @@ from suyuan.privacy.mask import masked_number
 
 # Rows are looked at in fours: in the order of their marks one time in 24 by chance.
 BLOCK_ROWS = 4
+# They have twice as many bits; nobody need believe that much.
+_PSEUDONYM_CHANCE = 2.0**-64
 COVERAGE_FLOOR = math.log(1e-3)
 
 
@@ -42,6 +45,7 @@ class Kind(StrEnum):
     CANARIES = "canaries"
     DIGITS = "digits"
     ORDER = "order"
+    PSEUDONYMS = "pseudonyms"
     COVERAGE = "coverage"
 
 
@@ -125,15 +129,18 @@ def order_sign(marker: Marker, rows: Iterable[Located]) -> Sign:
     return Sign(Kind.ORDER, hits, len(blocks), chance, tail_bound(hits, len(blocks), chance))
 
 
-def canary_sign(canaries: Sequence[Canary], numbers: Numbers, strangers: Iterable[Shown]) -> Sign:
-    """How many of the rows that are about nobody here are canaries of this source."""
+def canary_sign(canaries: Mapping[str, Canary], numbers: Numbers, strangers: Iterable[Shown]) -> Sign:
+    """How many of the rows that are about nobody here are canaries of this source, which come by what it calls them."""
     tried = {_name_of(shown): shown for shown in strangers}
     chances = [chance for chance in (chance_of(shown, numbers) for shown in tried.values()) if chance > 0]
-    by_place: dict[str, list[Canary]] = {}
-    for canary in canaries:
-        for place in (canary.subject, masked_number(canary.number)):
-            by_place.setdefault(place, []).append(canary)
-    hits = sum(any(shows(canary, shown) for canary in by_place.get(place, ())) for place, shown in tried.items())
+    by_place: dict[str, list[str]] = {}
+    for called, canary in canaries.items():
+        for place in (called, masked_number(canary.number)):
+            by_place.setdefault(place, []).append(called)
+    hits = sum(
+        any(shows(canaries[called], shown, called=called) for called in by_place.get(place, ()))
+        for place, shown in tried.items()
+    )
     chance = min(1.0, len(canaries) * sum(chances) / len(chances)) if chances else 0.0
     return Sign(Kind.CANARIES, hits, len(chances), chance, tail_bound(hits, len(chances), chance))
 
@@ -143,6 +150,27 @@ def _name_of(shown: Shown) -> str:
     if shown.subject or "*" in shown.number:
         return shown.subject or shown.number
     return masked_number(shown.number) if shown.number else ""
+
+
+def pseudonyms_sign(
+    given: Sequence[tuple[str, str]], recipient: str, seen: frozenset[str], siblings: Iterable[frozenset[str]]
+) -> Sign:
+    """How many rows show the pseudonyms that only this recipient was given, of people in this export.
+
+    `given` are the recipient and the subject behind each row's pseudonym. Which of several exports a recipient leaked
+    they do not tell; there, this is coverage among `siblings`, and no more is believed of it.
+    """
+    people = [subject for to, subject in given if to == recipient]
+    hits = sum(subject in seen for subject in people)
+    chance, has_siblings = _PSEUDONYM_CHANCE, False
+    for other in siblings:
+        shared = sum(subject in other for subject in people) / len(given) if given else 0.0
+        if shared:
+            has_siblings, chance = True, max(chance, shared * len(other & seen) / len(other))
+    log_bound = tail_bound(hits, len(given), chance)
+    if has_siblings:
+        log_bound = max(log_bound, COVERAGE_FLOOR)
+    return Sign(Kind.PSEUDONYMS, hits, len(given), chance, log_bound)
 
 
 def coverage_sign(leaked: frozenset[str], seen: frozenset[str], others: Iterable[frozenset[str]], people: int) -> Sign:

@@ -17,16 +17,14 @@ the same rows; a card (operator and PIN) is a card once, and what repeats it is 
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from suyuan.base.money import is_amount
 from suyuan.base.refusals import Reason
+from suyuan.faces.csv_rows import Broken, Row, decode, rows
 from suyuan.faces.redeem_file.flaws import Flaw
 from suyuan.settle.card import CardFormat, Formats
 
@@ -96,19 +94,19 @@ def mask(serial: str) -> str:
 
 def read_cards(content: bytes, formats: Formats, encoding: str = "") -> Sheet:
     """The cards of a file, and all its flaws. Never raises for anything that a file may hold."""
-    text = _decode(content, encoding)
-    if isinstance(text, Flaw):
-        return Sheet((), (text,))
-    rows = _rows(text)
-    header = next(rows, None)
-    if header is None or isinstance(header, Flaw):
-        return Sheet((), (header or Flaw("file_is_empty", line=1),))
+    text = decode(content, encoding, bytes_max=FILE_BYTES_MAX)
+    if isinstance(text, Broken):
+        return Sheet((), (Flaw(*text),))
+    read_rows = rows(text)
+    header = next(read_rows, Broken("file_is_empty", line=1))
+    if isinstance(header, Broken):
+        return Sheet((), (Flaw(*header),))
     layout = _layout(header)
     if not isinstance(layout, _Layout):
         return Sheet((), layout)
     cards, flaws = [], []
-    for row in rows:
-        read = [row] if isinstance(row, Flaw) else _read_row(row, layout, formats)
+    for row in read_rows:
+        read = [Flaw(*row)] if isinstance(row, Broken) else _read_row(row, layout, formats)
         if isinstance(read, CardRow):
             cards.append(read)
         else:
@@ -119,61 +117,10 @@ def read_cards(content: bytes, formats: Formats, encoding: str = "") -> Sheet:
     return Sheet(tuple(cards), tuple(sorted(flaws + doubled, key=lambda flaw: (flaw.line, flaw.column))))
 
 
-# --- From bytes to rows -----------------------------------------------------------------------------------------------
+# --- From rows to columns ---------------------------------------------------------------------------------------------
 
 
-def _decode(content: bytes, encoding: str) -> str | Flaw:
-    if len(content) > FILE_BYTES_MAX:
-        return Flaw("file_is_too_large", line=1)
-    if encoding:
-        return _decode_as(content, encoding)
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return _decode_as(content, "utf-16")
-    text = _decode_as(content, "utf-8-sig")
-    if isinstance(text, str):
-        return text
-    first_line = content.partition(b"\n")[0]
-    if content.startswith(codecs.BOM_UTF8) or (not first_line.isascii() and text.line > 1):
-        # The first line is good UTF-8 and not only ASCII, so the file is UTF-8 and torn; GB18030 would read nonsense.
-        return text
-    chinese = _decode_as(content, "gb18030")
-    return chinese if isinstance(chinese, str) else text
-
-
-def _decode_as(content: bytes, encoding: str) -> str | Flaw:
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        return Flaw("text_is_not_readable", before.count(b"\n") + 1, before.rpartition(b"\n")[2].count(b",") + 1)
-
-
-class _Row(NamedTuple):
-    line: int
-    cells: list[str]
-
-
-def _rows(text: str) -> Iterator[_Row | Flaw]:
-    """Rows that are not blank, each with the line where it begins; a flaw ends them, since the rest is guesswork."""
-    first_line = text.partition("\n")[0]
-    separator = max(",;\t", key=first_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = 1
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error:
-            yield Flaw("row_is_not_csv", line=line)
-            return
-        if cells is None:
-            return
-        stripped = [cell.strip() for cell in cells]
-        if any(stripped):
-            yield _Row(line, stripped)
-        line = reader.line_num + 1
-
-
-def _layout(header: _Row) -> _Layout | tuple[Flaw, ...]:
+def _layout(header: Row) -> _Layout | tuple[Flaw, ...]:
     columns: dict[str, int] = {}
     flaws = []
     for place, spelling in enumerate(header.cells):
@@ -197,7 +144,7 @@ def _layout(header: _Row) -> _Layout | tuple[Flaw, ...]:
 # --- From rows to cards -----------------------------------------------------------------------------------------------
 
 
-def _read_row(row: _Row, layout: _Layout, formats: Formats) -> CardRow | list[Flaw]:
+def _read_row(row: Row, layout: _Layout, formats: Formats) -> CardRow | list[Flaw]:
     if len(row.cells) != layout.width:
         return [Flaw("row_has_other_columns", row.line)]
     cells = {name: row.cells[place] for name, place in layout.columns.items()}
