@@ -83,11 +83,25 @@ def template(cluster: db.Server) -> str:
     return "template_migrated"
 
 
-@pytest.fixture
-def database(cluster: db.Server, template: str) -> Iterator[str]:
-    """The URL of a fresh database at the newest revision, gone after the test."""
+@contextlib.contextmanager
+def fresh_database(cluster: db.Server, template: str) -> Iterator[str]:
+    """The URL of a fresh database at the newest revision, gone afterwards."""
     name = f"fresh_{next(_numbers)}"
     with db.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
         yield cluster.url(name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def database(cluster: db.Server, template: str) -> Iterator[str]:
+    """One for a test."""
+    with fresh_database(cluster, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database(cluster: db.Server, template: str) -> Iterator[str]:
+    """One for all tests of a module, which change nothing in it."""
+    with fresh_database(cluster, template) as url:
+        yield url

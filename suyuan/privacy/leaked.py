@@ -8,6 +8,8 @@ Everything is brought to one spelling, or to nothing: a leak is no form that som
 '138****0001'
 >>> leaked_name(" 王 芳"), leaked_name("王某"), leaked_name("王*"), leaked_name("*芳")
 ('王芳', '王**', '王**', '')
+>>> is_whole("6222020000000001"), is_whole("**0001")
+(True, False)
 >>> leaked_instant("2026-11-22T12:00:00.250+08:00"), leaked_instant("2026/11/22 04:00:00.25Z")
 (ShownInstant(second=1795320000, digits='250'), ShownInstant(second=1795320000, digits='25'))
 >>> leaked_instant("2026-11-22 12:00:00"), leaked_instant("1795320000250"), leaked_instant("yesterday")
@@ -57,6 +59,12 @@ def leaked_name(cell: str) -> str:
     if not hidden:
         return text
     return masked_name(text) if hidden == list(range(1, len(text))) else ""
+
+
+def is_whole(cell: str) -> bool:
+    """Whether nothing of a cell is hidden."""
+    text = plain(cell)
+    return bool(text) and not any(character in _STARS for character in text)
 
 
 def leaked_instant(cell: str) -> ShownInstant | None:

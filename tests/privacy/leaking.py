@@ -50,12 +50,13 @@ class World:
     prefixes: tuple[str, ...] = UNASSIGNED
     all_alike: bool = False
     """Whether every recipient got the same people, which makes telling them apart hardest."""
+    key: bytes = b""
     chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
-        self.key = self.chance.randbytes(32)
-        self.registered = {}
+        self.key = self.key or self.chance.randbytes(32)
+        self.registered: dict[str, int] = {}
         self.real: dict[str, Row] = {}
         for _ in range(self.people):
             at = BEGAN_AT + self.chance.randrange(YEAR_US)

@@ -1,0 +1,221 @@
+"""`suyuan leak attribute FILE`: whose export, or whose reads, a leaked list fits.
+
+It only reads, opens no sealed field, and may run beside a serving platform; it needs the platform's `keys/vault.key`,
+from which the marks derive. What it prints is decision support (`docs/leaks.md`).
+
+    suyuan leak attribute found.csv --data DIR --seen 2026-11-20
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from suyuan.app.keys import load_keys
+from suyuan.base import db
+from suyuan.base.clock import DAY_S, SECOND, SHANGHAI_AHEAD_S
+from suyuan.base.refusals import Language
+from suyuan.config import BadSettings, load_settings
+from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table
+from suyuan.faces.cli.terminal import as_json, fail, tell
+from suyuan.faces.csv_rows import Broken
+from suyuan.faces.leak_file import Leak, read_leak, text_of
+from suyuan.flows.attribute_leak import attribute_leak
+from suyuan.history.store import HistoryIsBroken
+from suyuan.privacy.attribution import ACCUSATION_MAX, Attribution, Missing, Weighed
+from suyuan.privacy.keyring import UnsafeKeyFile
+
+SHOWN_MAX = 20
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="When personal data has leaked: where from, and who must be told.",
+)
+
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "columns": "source|asked by|recipient|verdict|false accusation at most|likelihood|share|signs",
+        "named": "named", "lead": "lead", "neither": "–", "canaries": "canaries", "digits": "digits", "order": "order",
+        "pseudonyms": "pseudonyms", "coverage": "coverage",
+        "is_named": "The list is from {sources}; anybody innocent would fit so well with probability ≤ {limit}.",
+        "is_lead": "A lead, by coverage alone: {sources}. It says who could have, not who did; look for a second sign.",
+        "is_nobody": "Not attributed: nobody is named.",
+        "missing": "What is missing: {what}",
+        "recipient": "{rows} rows show pseudonyms that were made for {recipient} alone.",
+        "rows": "{rows} rows: {told} persons are known beyond doubt, {perhaps} rows may be about several, {strangers}"
+        " are about nobody whom we can tell.",
+        "told": "To be told (个人信息保护法 2021, art. 57): {people}",
+        "more": "… and {count} more; --json lists all of them",
+        "beyond": "{source} never held these whole: {fields}",
+        "support": "Decision support, not a verdict: a mark names the copy, not the hand that let it go.",
+    },
+    "zh": {
+        "columns": "来源|申请人|接收方|结论|误指概率上限|似然（10 的幂）|占比|迹象",
+        "named": "已指认", "lead": "线索", "neither": "–", "canaries": "金丝雀", "digits": "毫秒位", "order": "行序",
+        "pseudonyms": "假名", "coverage": "覆盖",
+        "is_named": "该名单来自 {sources}；无辜者也如此吻合的概率不超过 {limit}。",
+        "is_lead": "仅凭覆盖得到的线索：{sources}。只说明谁有可能，不说明是谁，请另找一项迹象。",
+        "is_nobody": "无法归因：不指认任何一方。",
+        "missing": "缺少：{what}",
+        "recipient": "{rows} 行带有仅为 {recipient} 生成的假名。",
+        "rows": "共 {rows} 行：确定涉及 {told} 人，{perhaps} 行可能涉及多人，{strangers} 行无法对应到本平台的人。",
+        "told": "应告知（个人信息保护法 2021 第 57 条）：{people}",
+        "more": "…… 另有 {count} 人，--json 列出全部",
+        "beyond": "{source} 从未持有下列字段的完整值：{fields}",
+        "support": "仅供决策参考，并非结论：标记指向的是副本，而不是泄露它的人。",
+    },
+}  # fmt: skip
+
+MISSING: dict[Missing, tuple[str, str]] = {
+    Missing.CANDIDATES: ("nobody has read or exported anything", "没有任何读取或导出记录"),
+    Missing.SUBJECTS: ("no row can be told to be anybody's here", "没有一行能对应到本平台的人"),
+    Missing.DIGITS: ("instants with digits behind the seconds", "带秒以下位数的时间"),
+    Missing.CANARY_COLUMNS: ("a column of pseudonyms or numbers", "假名或号码列"),
+    Missing.CANARIES: ("enough canaries among the rows", "足够的金丝雀行"),
+    Missing.ORDER: ("the order in which an export was written", "导出时的行序"),
+    Missing.ROWS: ("rows enough to tell chance from a mark", "足以排除巧合的行数"),
+}
+
+
+@app.callback()
+def leak() -> None:
+    """When personal data has leaked: where from, and who must be told."""
+
+
+@app.command()
+def attribute(
+    file: Annotated[Path, typer.Argument(help="the leaked list, as CSV")],
+    *,
+    data: Annotated[Path, typer.Option(help="the platform's data folder")] = Path("suyuan-data"),
+    seen: Annotated[str, typer.Option(help="the day it was first seen, YYYY-MM-DD; later reads are left out")] = "",
+    encoding: Annotated[str, typer.Option(help="of the file; without it UTF-8, UTF-16 or GB18030 is found out")] = "",
+    is_for_machines: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Rank whose export or reads a leaked list fits, each with its likelihood and a bound on accusing wrongly."""
+    language = language_of(lang)
+    before = _behind(seen)
+    found = _read(file, encoding, language)
+    attribution = _attribute(data, found, before)
+    if is_for_machines:
+        as_json(_told(attribution, found))
+    else:
+        _show(attribution, language)
+
+
+def _behind(day: str) -> int | None:
+    """The end of a day in Shanghai."""
+    if not day:
+        return None
+    try:
+        began_s = int(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) - SHANGHAI_AHEAD_S
+    except ValueError:
+        raise typer.BadParameter("write the day as YYYY-MM-DD", param_hint="--seen") from None
+    return (began_s + DAY_S) * SECOND
+
+
+def _read(file: Path, encoding: str, language: Language) -> Leak:
+    try:
+        found = read_leak(file.read_bytes(), encoding)
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+    except LookupError:
+        raise typer.BadParameter(f"nobody knows an encoding {encoding}", param_hint="--encoding") from None
+    if isinstance(found, Broken):
+        fail(text_of(found, file.name, language))
+    if found.left_out:
+        tell(text_of(found, file.name, language))
+    return found
+
+
+def _attribute(data: Path, found: Leak, before: int | None) -> Attribution:
+    try:
+        settings = load_settings(data)
+        place = settings.database_place
+        if isinstance(place, Path) and not place.exists():
+            fail(f"there is no platform in {settings.data}; name its folder with --data")
+        vault = load_keys(settings.data).vault
+        with db.serving(place) as url, db.connect(url, autocommit=True) as connection:
+            connection.execute("SET default_transaction_read_only = on")
+            return attribute_leak(connection, vault, found.cells, seen_at=before)
+    except (db.DatabaseTrouble, BadSettings, UnsafeKeyFile) as trouble:
+        fail(str(trouble))
+    except HistoryIsBroken as broken:
+        fail(str(broken), code=1)
+
+
+def _told(attribution: Attribution, found: Leak) -> dict[str, Any]:
+    return {
+        "named": attribution.named,
+        "leads": attribution.leads,
+        "missing": [missing.value for missing in attribution.missing],
+        "accusation_max": ACCUSATION_MAX,
+        "candidates": [_told_of(it) for it in attribution.weighed],
+        "recipients": dict(attribution.recipients),
+        "rows": attribution.rows,
+        "rows_left_out": [broken.line for broken in found.left_out],
+        "rows_perhaps": attribution.perhaps,
+        "rows_of_nobody": attribution.strangers,
+        "subjects_to_tell": attribution.told,
+    }
+
+
+def _told_of(it: Weighed) -> dict[str, Any]:
+    return {
+        "source": it.candidate.id,
+        "asked_by": it.candidate.asked_by,
+        "recipient": it.candidate.recipient,
+        "is_named": it.is_named,
+        "is_lead": it.is_lead,
+        "false_accusation_max": it.bound,
+        "likelihood_log10": round(it.likelihood, 2),
+        "share": round(it.share, 4),
+        "signs": {sign.kind.value: {"hits": sign.hits, "trials": sign.trials} for sign in it.signs},
+        "beyond": it.beyond,
+    }
+
+
+def _show(attribution: Attribution, language: Language) -> None:
+    words = WORDS[language]
+    shown = attribution.weighed[:SHOWN_MAX]
+    print_table(words["columns"].split("|"), [_row(it, words) for it in shown])
+    for sources, word in ((attribution.named, "is_named"), (attribution.leads, "is_lead")):
+        if sources:
+            print(words[word].format(sources=", ".join(sources), limit=f"{ACCUSATION_MAX:.0e}"))
+    if not attribution.named:
+        print(words["is_nobody"])
+        what = [MISSING[missing][0 if language == "en" else 1] for missing in attribution.missing]
+        print(words["missing"].format(what="; ".join(what) if language == "en" else "；".join(what)))
+    for recipient, rows in attribution.recipients:
+        print(words["recipient"].format(rows=rows, recipient=recipient))
+    for it in shown:
+        if it.beyond and (it.is_named or it.is_lead):
+            print(words["beyond"].format(source=it.candidate.id, fields=" ".join(it.beyond)))
+    _show_people(attribution, words)
+    print(words["support"])
+
+
+def _show_people(attribution: Attribution, words: dict[str, str]) -> None:
+    counts = {"rows": attribution.rows, "perhaps": attribution.perhaps, "strangers": attribution.strangers}
+    print(words["rows"].format(**counts, told=len(attribution.told)))
+    if attribution.told:
+        print(words["told"].format(people=" ".join(attribution.told[:SHOWN_MAX])))
+    if len(attribution.told) > SHOWN_MAX:
+        print(words["more"].format(count=len(attribution.told) - SHOWN_MAX))
+
+
+def _row(it: Weighed, words: dict[str, str]) -> Sequence[str]:
+    verdict = "named" if it.is_named else "lead" if it.is_lead else "neither"
+    signs = ", ".join(f"{words[sign.kind.value]} {sign.hits}/{sign.trials}" for sign in it.signs)
+    # Beyond that a number impresses and says no more.
+    bound = "< 1e-99" if it.bound < 1e-99 else f"{it.bound:.0e}"
+    return (
+        it.candidate.id, it.candidate.asked_by, it.candidate.recipient, words[verdict], bound,
+        f"10^{it.likelihood:.0f}", f"{it.share:.0%}", signs,
+    )  # fmt: skip
