@@ -249,7 +249,7 @@ def _canary_sign(leak: _Leak, candidate: Candidate, key: bytes) -> Sign:
 
 def _pseudonyms_sign(leak: _Leak, candidate: Candidate) -> Sign:
     given = [(row.given_to, row.subjects[0]) for row in leak.rows if row.given_to]
-    siblings = (it.subjects for it in leak.candidates if it.recipient == candidate.recipient and it is not candidate)
+    siblings = [it.subjects for it in leak.candidates if it.recipient == candidate.recipient and it is not candidate]
     return pseudonyms_sign(given, candidate.recipient, candidate.subjects, siblings)
 
 

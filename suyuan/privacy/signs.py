@@ -153,24 +153,17 @@ def _name_of(shown: Shown) -> str:
 
 
 def pseudonyms_sign(
-    given: Sequence[tuple[str, str]], recipient: str, seen: frozenset[str], siblings: Iterable[frozenset[str]]
+    given: Iterable[tuple[str, str]], recipient: str, seen: frozenset[str], siblings: Sequence[frozenset[str]]
 ) -> Sign:
     """How many rows show the pseudonyms that only this recipient was given, of people in this export.
 
-    `given` are the recipient and the subject behind each row's pseudonym. Which of several exports a recipient leaked
-    they do not tell; there, this is coverage among `siblings`, and no more is believed of it.
+    `given` are the recipient and the subject behind each row's pseudonym. Of several exports to one recipient these do
+    not tell which it was, so whoever stands in one of the `siblings` too is no trial.
     """
-    people = [subject for to, subject in given if to == recipient]
-    hits = sum(subject in seen for subject in people)
-    chance, has_siblings = _PSEUDONYM_CHANCE, False
-    for other in siblings:
-        shared = sum(subject in other for subject in people) / len(given) if given else 0.0
-        if shared:
-            has_siblings, chance = True, max(chance, shared * len(other & seen) / len(other))
-    log_bound = tail_bound(hits, len(given), chance)
-    if has_siblings:
-        log_bound = max(log_bound, COVERAGE_FLOOR)
-    return Sign(Kind.PSEUDONYMS, hits, len(given), chance, log_bound)
+    told = [(to, subject) for to, subject in given if not any(subject in other for other in siblings)]
+    hits = sum(to == recipient and subject in seen for to, subject in told)
+    log_bound = tail_bound(hits, len(told), _PSEUDONYM_CHANCE)
+    return Sign(Kind.PSEUDONYMS, hits, len(told), _PSEUDONYM_CHANCE, log_bound)
 
 
 def coverage_sign(leaked: frozenset[str], seen: frozenset[str], others: Iterable[frozenset[str]], people: int) -> Sign:

@@ -5,10 +5,12 @@ The numbers of the page `docs/leaks.md` come from `measure` at the end, over as 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -17,9 +19,18 @@ from hypothesis import strategies as st
 
 from suyuan.base.ids import new_id
 from suyuan.privacy.attribution import ACCUSATION_MAX, Attribution, Candidate, LeakedRow, Missing, attribute
-from suyuan.privacy.canary import Shown
+from suyuan.privacy.canary import Canaries, Shown
 from suyuan.privacy.marks import Marker
-from suyuan.privacy.signs import Kind, ShownInstant, combined, coverage_sign, tail_bound
+from suyuan.privacy.signs import (
+    Kind,
+    Located,
+    ShownInstant,
+    combined,
+    coverage_sign,
+    digits_sign,
+    order_sign,
+    tail_bound,
+)
 from tests.privacy import leaking
 from tests.privacy.leaking import Change, Row, World, in_turn, mixed, part
 
@@ -69,6 +80,25 @@ def test_fishers_method_is_exact_for_two_signs() -> None:
     chance, runs = random.Random(4), 200_000
     below = sum(chance.random() * chance.random() <= 0.01 for _ in range(runs))
     assert math.exp(combined([math.log(0.1)] * 2)) == pytest.approx(below / runs, rel=0.05)
+
+
+def test_three_looks_at_the_same_digits_are_paid_for() -> None:
+    """Whole, without the last digit, and the first alone: one mark that fits is one of 333, not of 999."""
+    marker = Marker(bytes(32), "exp_1")
+    sign = digits_sign(marker, [Located("slr_1", (ShownInstant(0, marker.digits("slr_1", 0)),))])
+    assert (sign.hits, sign.trials) == (1, 1)
+    assert math.exp(sign.log_bound) == pytest.approx(3 / 999)
+
+
+@pytest.mark.parametrize("limit", [0.5, 0.1, 0.01])
+def test_the_innocent_fit_no_more_often_than_the_bound_says(limit: float) -> None:
+    """Twelve rows with true digits in the order of their ids, against the marks of two thousand exports."""
+    chance = random.Random(6)
+    rows = [Located(f"slr_{n}", (ShownInstant(n, f"{chance.randrange(1, 1000):03}"),)) for n in range(12)]
+    markers = [Marker(bytes(32), f"exp_{number}") for number in range(2_000)]
+    for sign_of in (digits_sign, order_sign):
+        below = sum(sign_of(marker, rows).log_bound <= math.log(limit) for marker in markers)
+        assert below <= 2_000 * limit + 3 * math.sqrt(2_000 * limit)
 
 
 # --- who is named --------------------------------------------------------------------------------
@@ -210,6 +240,62 @@ def test_coverage_never_names_however_well_it_fits() -> None:
 def test_coverage_of_nothing_is_no_sign() -> None:
     sign = coverage_sign(frozenset(), frozenset({"slr_1"}), [frozenset()], 10)
     assert (sign.trials, sign.log_bound) == (0, 0.0)
+
+
+# --- pseudonyms that were made for one recipient -------------------------------------------------
+
+
+def under_pseudonyms(people: list[str], recipient: str) -> list[LeakedRow]:
+    """A list of nothing but a recipient's pseudonyms, as they are found again."""
+    return [LeakedRow(line, (person,), given_to=recipient) for line, person in enumerate(people)]
+
+
+PEOPLE = [f"slr_{number}" for number in range(100)]
+
+
+def test_a_pseudonym_tells_the_recipient_who_alone_was_given_it() -> None:
+    """Three recipients hold the same people under other names."""
+    candidates = [Candidate(f"exp_{n}", frozenset(PEOPLE), recipient=f"rcp_{n}") for n in range(3)]
+    found = attribute(under_pseudonyms(PEOPLE[:5], "rcp_1"), candidates, key=bytes(32), people=1_000)
+    assert (found.named, found.recipients) == (("exp_1",), (("rcp_1", 5),))
+
+
+def test_which_export_of_theirs_it_was_a_pseudonym_does_not_prove() -> None:
+    """All stand in both exports; digits of a few rows decide it, and so would people who stand in one of them alone."""
+    first = Candidate("exp_1", frozenset(PEOPLE), recipient="rcp_1")
+    second = Candidate("exp_2", frozenset(PEOPLE[:60]), recipient="rcp_1")
+    rows = under_pseudonyms(PEOPLE[20:60], "rcp_1")
+    found = attribute(rows, [first, second], key=bytes(32), people=1_000)
+    assert (found.named, found.recipients) == ((), (("rcp_1", 40),))
+    marker = Marker(bytes(32), "exp_1")
+    marked = [replace(row, instants=(ShownInstant(0, marker.digits(row.subjects[0], 0)),)) for row in rows[:4]]
+    assert attribute([*marked, *rows[4:]], [first, second], key=bytes(32), people=1_000).named == ("exp_1",)
+    alone = under_pseudonyms(PEOPLE[58:63], "rcp_1")
+    assert attribute(alone, [first, second], key=bytes(32), people=1_000).named == ("exp_1",)
+
+
+def test_canaries_are_known_by_the_recipients_name_for_them() -> None:
+    """Exports that call nobody by an id call their canaries by none either."""
+    source = Candidate("exp_1", frozenset(PEOPLE), recipient="rcp_1")
+    canaries = Canaries(bytes(32), source.id).among(source.subjects)
+    rows = [LeakedRow(2, shown=Shown(called("rcp_1", canary.subject))) for canary in canaries[:2]]
+    found = attribute(rows, [source], key=bytes(32), people=1_000, called=called)
+    assert found.named == ("exp_1",)
+    assert attribute(rows, [replace(source, recipient="rcp_2")], key=bytes(32), people=1_000, called=called).named == ()
+
+
+def called(recipient: str, subject: str) -> str:
+    return "psn_" + hashlib.sha256(f"{recipient}/{subject}".encode()).hexdigest()[:32]
+
+
+def test_a_row_that_could_be_two_of_an_exports_people_is_no_trial() -> None:
+    """Choosing the one that fits would double the chance to fit."""
+    marker = Marker(bytes(32), "exp_1")
+    rows = [
+        LeakedRow(2, (person, "slr_99"), instants=(ShownInstant(0, marker.digits(person, 0)),)) for person in PEOPLE[:9]
+    ]
+    found = attribute(rows, [Candidate("exp_1", frozenset(PEOPLE))], key=bytes(32), people=1_000)
+    assert (found.weighed[0].signs, found.named, found.perhaps) == ((), (), 9)
 
 
 # --- who is to be told, and what is missing ------------------------------------------------------
