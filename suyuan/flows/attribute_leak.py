@@ -22,7 +22,7 @@ from psycopg.rows import TupleRow
 
 from suyuan.history.events import FieldsRead, FieldsRead1
 from suyuan.history.store import of_kinds
-from suyuan.privacy.attribution import Attribution, Candidate, LeakedRow, attribute
+from suyuan.privacy.attribution import Attribution, Candidate, LeakedRow, Lineup, attribute
 from suyuan.privacy.canary import Shown
 from suyuan.privacy.leaked import is_whole, leaked_instant, leaked_name, leaked_number, plain
 from suyuan.privacy.marks import mark_key
@@ -58,13 +58,12 @@ def attribute_leak(
     # (1) Whom the rows are about.
     rows = _found_again(connection, cells)
     # (2) Who had that.
-    candidates = candidates_of(connection, before=seen_at)
+    lineup = Lineup(candidates_of(connection, before=seen_at), key=mark_key(vault))
     # (3) How well it fits, beside whatever else may explain it.
     people = {subject for row in rows for subject in row.subjects}
     return attribute(
         rows,
-        candidates,
-        key=mark_key(vault),
+        lineup,
         people=whose.count_sellers(connection),
         groups=whose.beside(connection, people),
         whole=_shown_whole(cells),

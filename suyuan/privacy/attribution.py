@@ -17,10 +17,11 @@ told, by pseudonym; no sealed field is opened for any of this.
 ...     LeakedRow(line, subjects=(person,), instants=(ShownInstant(0, marker.digits(person, 0)),))
 ...     for line, person in enumerate(people[:5])
 ... ]
->>> found = attribute(rows, candidates, key=bytes(32), people=1_000)
+>>> lineup = Lineup(candidates, key=bytes(32))
+>>> found = attribute(rows, lineup, people=1_000)
 >>> found.named, len(found.told), f"{found.weighed[0].bound:.0e}"
 (('exp_2',), 5, '4e-12')
->>> attribute(rows[:1], candidates, key=bytes(32), people=1_000).missing
+>>> attribute(rows[:1], lineup, people=1_000).missing
 (<Missing.CANARY_COLUMNS: 'canary_columns'>, <Missing.ORDER: 'order'>, <Missing.ROWS: 'rows'>)
 """
 
@@ -28,8 +29,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from suyuan.privacy.canary import UNASSIGNED, Canaries, Canary, Numbers, Shown, chance_of
@@ -148,6 +149,41 @@ class Attribution:
         return tuple(it.candidate.id for it in self.weighed if it.is_lead)
 
 
+class Lineup:
+    """Everybody who had the data, with what tells them apart; made once, for however many lists."""
+
+    def __init__(self, candidates: Sequence[Candidate], *, key: bytes, called: Called = by_id) -> None:
+        """`called` says how a recipient's exports call a subject."""
+        self.candidates = tuple(candidates)
+        self._key = key
+        self._called = called
+        self._canaries: dict[str, dict[str, Canary]] = {}
+        self._seen: dict[tuple[str, str], float] = {}
+
+    def marker(self, candidate: Candidate) -> Marker:
+        """What reads a candidate's marks."""
+        return Marker(self._key, candidate.id)
+
+    def canaries(self, candidate: Candidate) -> dict[str, Canary]:
+        """A candidate's canaries, by what it calls them."""
+        if candidate.id not in self._canaries:
+            made = Canaries(self._key, candidate.id, candidate.prefixes).among(candidate.subjects)
+            self._canaries[candidate.id] = {self._called(candidate.recipient, it.subject): it for it in made}
+        return self._canaries[candidate.id]
+
+    def siblings(self, candidate: Candidate) -> list[frozenset[str]]:
+        """Whom the other exports to the same recipient were about."""
+        others = (other for other in self.candidates if other is not candidate)
+        return [other.subjects for other in others if other.recipient == candidate.recipient]
+
+    def seen(self, candidate: Candidate, other: Candidate) -> float:
+        """The share of another's people whom a candidate has seen too."""
+        pair = (candidate.id, other.id)
+        if pair not in self._seen:
+            self._seen[pair] = _share_of(other.subjects, candidate.subjects)
+        return self._seen[pair]
+
+
 @dataclass(frozen=True, slots=True)
 class _Leak:
     """The list, looked at once for all candidates."""
@@ -156,40 +192,39 @@ class _Leak:
     leaked: frozenset[str]
     strangers: Sequence[Shown]
     whole: frozenset[str]
-    others: Sequence[frozenset[str]] = field(repr=False)
     people: int
-    candidates: Sequence[Candidate]
-    called: Called
+    lineup: Lineup
+    given: Mapping[str, float]
+    """The share of the leaked whom each candidate has seen."""
+    groups: Sequence[tuple[frozenset[str], float]]
+    """The same of each group."""
 
 
 def attribute(
     rows: Sequence[LeakedRow],
-    candidates: Sequence[Candidate],
+    lineup: Lineup,
     *,
-    key: bytes,
     people: int,
     groups: Iterable[frozenset[str]] = (),
     whole: frozenset[str] = frozenset(),
-    called: Called = by_id,
 ) -> Attribution:
     """Weighs every candidate.
 
     `people` counts everybody whom the list might be about. `groups` are sets in which people stand together for
-    other reasons, such as the sellers of one partner; `whole` are the fields that the list shows unmasked; `called`
-    says how a recipient's exports call a subject.
+    other reasons, such as the sellers of one partner; `whole` are the fields that the list shows unmasked.
     """
-    sure = (row.subjects[0] for row in rows if len(row.subjects) == 1)
+    leaked = frozenset(row.subjects[0] for row in rows if len(row.subjects) == 1)
     leak = _Leak(
         rows=rows,
-        leaked=frozenset(sure),
+        leaked=leaked,
         strangers=[row.shown for row in rows if not row.subjects],
         whole=whole,
-        others=[*(candidate.subjects for candidate in candidates), *groups],
         people=people,
-        candidates=candidates,
-        called=called,
+        lineup=lineup,
+        given={candidate.id: _share_of(leaked, candidate.subjects) for candidate in lineup.candidates},
+        groups=[(group, _share_of(leaked, group)) for group in groups],
     )
-    weighed = [_weigh(leak, candidate, place, key) for place, candidate in enumerate(candidates)]
+    weighed = [_weigh(leak, candidate) for candidate in lineup.candidates]
     weighed.sort(key=lambda it: (it.bound, -it.likelihood, it.candidate.id))
     told = _told(rows, [it.candidate for it in weighed if it.is_named])
     return Attribution(
@@ -203,13 +238,12 @@ def attribute(
     )
 
 
-def _weigh(leak: _Leak, candidate: Candidate, place: int, key: bytes) -> Weighed:
-    others = (other for number, other in enumerate(leak.others) if number != place)
-    coverage = coverage_sign(leak.leaked, candidate.subjects, others, leak.people)
-    keyed = _keyed_signs(leak, candidate, key) if candidate.is_marked else []
+def _weigh(leak: _Leak, candidate: Candidate) -> Weighed:
+    coverage = _coverage_sign(leak, candidate)
+    keyed = _keyed_signs(leak, candidate) if candidate.is_marked else []
     signs = tuple(sign for sign in (*keyed, coverage) if sign.trials)
     believed = [max(sign.log_bound, COVERAGE_FLOOR) if sign.kind is Kind.COVERAGE else sign.log_bound for sign in signs]
-    bound = _for_all(combined(believed), len(leak.candidates))
+    bound = _for_all(leak, combined(believed))
     is_named = bound <= ACCUSATION_MAX
     beyond = tuple(sorted(leak.whole - candidate.whole))
     return Weighed(
@@ -221,36 +255,42 @@ def _weigh(leak: _Leak, candidate: Candidate, place: int, key: bytes) -> Weighed
         beyond=beyond,
         is_named=is_named,
         # Fields that it never held whole cannot have leaked from here; a mark would say otherwise, coverage does not.
-        is_lead=not is_named and not beyond and _for_all(coverage.log_bound, len(leak.candidates)) <= ACCUSATION_MAX,
+        is_lead=not is_named and not beyond and _for_all(leak, coverage.log_bound) <= ACCUSATION_MAX,
     )
 
 
-def _keyed_signs(leak: _Leak, candidate: Candidate, key: bytes) -> list[Sign]:
-    marker = Marker(key, candidate.id)
+def _coverage_sign(leak: _Leak, candidate: Candidate) -> Sign:
+    others = (other for other in leak.lineup.candidates if other is not candidate and leak.given[other.id])
+    explanations = [(leak.given[other.id], leak.lineup.seen(candidate, other)) for other in others]
+    explanations += [(given, _share_of(group, candidate.subjects)) for group, given in leak.groups if given]
+    by_accident = min(1.0, len(candidate.subjects) / leak.people) if leak.people else 1.0
+    hits = len(leak.leaked & candidate.subjects)
+    return coverage_sign(hits, len(leak.leaked), by_accident=by_accident, explanations=explanations)
+
+
+def _keyed_signs(leak: _Leak, candidate: Candidate) -> list[Sign]:
+    marker = leak.lineup.marker(candidate)
     rows = [located for row in leak.rows if (located := _located(row, candidate.subjects)) is not None]
+    given = [(row.given_to, row.subjects[0]) for row in leak.rows if row.given_to]
     return [
-        _canary_sign(leak, candidate, key),
+        _canary_sign(leak, candidate),
         digits_sign(marker, rows),
         order_sign(marker, rows),
-        _pseudonyms_sign(leak, candidate),
+        pseudonyms_sign(given, candidate.recipient, candidate.subjects, leak.lineup.siblings(candidate)),
     ]
 
 
-def _canary_sign(leak: _Leak, candidate: Candidate, key: bytes) -> Sign:
+def _canary_sign(leak: _Leak, candidate: Candidate) -> Sign:
     numbers = Numbers(candidate.prefixes)
     # Making canaries is dear; a list without a row that could be one is not worth it.
     is_worth_it = any(chance_of(shown, numbers) > 0 for shown in leak.strangers)
-    canaries: dict[str, Canary] = {}
-    if is_worth_it:
-        made = Canaries(key, candidate.id, candidate.prefixes).among(candidate.subjects)
-        canaries = {leak.called(candidate.recipient, canary.subject): canary for canary in made}
+    canaries = leak.lineup.canaries(candidate) if is_worth_it else {}
     return canary_sign(canaries, numbers, leak.strangers if canaries else ())
 
 
-def _pseudonyms_sign(leak: _Leak, candidate: Candidate) -> Sign:
-    given = [(row.given_to, row.subjects[0]) for row in leak.rows if row.given_to]
-    siblings = [it.subjects for it in leak.candidates if it.recipient == candidate.recipient and it is not candidate]
-    return pseudonyms_sign(given, candidate.recipient, candidate.subjects, siblings)
+def _share_of(these: frozenset[str], those: frozenset[str]) -> float:
+    """The share of these that are those too."""
+    return len(these & those) / len(these) if these else 0.0
 
 
 def _located(row: LeakedRow, subjects: frozenset[str]) -> Located | None:
@@ -259,9 +299,9 @@ def _located(row: LeakedRow, subjects: frozenset[str]) -> Located | None:
     return Located(found[0], row.instants) if len(found) == 1 else None
 
 
-def _for_all(log_bound: float, candidates: int) -> float:
+def _for_all(leak: _Leak, log_bound: float) -> float:
     """The same bound for all candidates together."""
-    return math.exp(max(_LOG_MIN, min(0.0, log_bound + math.log(max(1, candidates)))))
+    return math.exp(max(_LOG_MIN, min(0.0, log_bound + math.log(len(leak.lineup.candidates)))))
 
 
 def _share(signs: Sequence[Sign]) -> float:
@@ -275,14 +315,10 @@ def _share(signs: Sequence[Sign]) -> float:
 
 def _told(rows: Iterable[LeakedRow], named: Sequence[Candidate]) -> set[str]:
     """Whom the rows are about; a row that could be about several is narrowed by the export that it is from."""
-    told = set()
+    told: set[str] = set()
     for row in rows:
-        found = row.subjects
-        for candidate in named if len(found) > 1 else ():
-            located = _located(row, candidate.subjects)
-            found = found if located is None else (located.subject,)
-        if len(found) == 1:
-            told.add(found[0])
+        located = (_located(row, candidate.subjects) for candidate in named if len(row.subjects) > 1)
+        told.update(row.subjects if len(row.subjects) == 1 else {it.subject for it in located if it is not None})
     return told
 
 

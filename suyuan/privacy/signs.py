@@ -166,19 +166,13 @@ def pseudonyms_sign(
     return Sign(Kind.PSEUDONYMS, hits, len(told), _PSEUDONYM_CHANCE, log_bound)
 
 
-def coverage_sign(leaked: frozenset[str], seen: frozenset[str], others: Iterable[frozenset[str]], people: int) -> Sign:
+def coverage_sign(hits: int, trials: int, *, by_accident: float, explanations: Iterable[tuple[float, float]]) -> Sign:
     """How well a source has seen those who were leaked, against everybody else who may have been the source.
 
-    An explanation is another set of people, and everybody. It gives as many of the leaked as stand in it, each of
-    whom the source has seen as often as it has seen that set; the rest come from all people of the platform.
+    An explanation is another set of people. It gives a share of the leaked, each of whom the source has seen as often
+    as it has seen that set (the second number); the rest come from all people of the platform, `by_accident`.
     """
-    hits, trials = len(leaked & seen), len(leaked)
-    if not trials:
-        return Sign(Kind.COVERAGE, 0, 0, 1.0, 0.0)
-    by_accident = min(1.0, len(seen) / people) if people else 1.0
     chance = by_accident
-    for other in others:
-        given = len(leaked & other) / trials
-        if given and chance < 1:
-            chance = max(chance, given * len(other & seen) / len(other) + (1 - given) * by_accident)
-    return Sign(Kind.COVERAGE, hits, trials, chance, tail_bound(hits, trials, chance))
+    for given, seen in explanations:
+        chance = max(chance, given * seen + (1 - given) * by_accident)
+    return Sign(Kind.COVERAGE, hits, trials, chance, tail_bound(hits, trials, min(1.0, chance)))

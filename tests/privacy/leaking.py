@@ -13,10 +13,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 from suyuan.base.clock import SECOND
 from suyuan.base.ids import new_id
-from suyuan.privacy.attribution import Attribution, Candidate, LeakedRow, attribute
+from suyuan.privacy.attribution import Attribution, Candidate, LeakedRow, Lineup, attribute
 from suyuan.privacy.canary import UNASSIGNED, Canaries, Shown
 from suyuan.privacy.leaked import leaked_instant, leaked_name, leaked_number
 from suyuan.privacy.marks import Marker
@@ -116,8 +117,13 @@ class World:
         shown = Shown(row.subject, leaked_number(row.number), leaked_name(row.name))
         return LeakedRow(line, tuple(known), shown, () if instant is None else (instant,))
 
+    @cached_property
+    def lineup(self) -> Lineup:
+        return Lineup(self.candidates, key=self.key)
+
     def attribute(self, rows: Sequence[Row], candidates: Sequence[Candidate] = ()) -> Attribution:
-        return attribute(self.read(rows), candidates or self.candidates, key=self.key, people=self.people)
+        lineup = Lineup(candidates, key=self.key) if candidates else self.lineup
+        return attribute(self.read(rows), lineup, people=self.people)
 
 
 def true_instant(at: int) -> str:
