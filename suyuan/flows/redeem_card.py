@@ -17,8 +17,10 @@ from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.desk import Desk, ask_line
 from suyuan.flows.take_redemption import APPLIER, Taken, TakeRedemption
 from suyuan.flows.who_asks import Asking, Knock, who_asks
+from suyuan.privacy.canary import is_canary_card
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
 from suyuan.privacy.keyring import NONCE_BYTES
+from suyuan.privacy.marks import mark_key
 from suyuan.privacy.purposes import BALANCE_NUMBER, CARD_PIN, CARD_SERIAL
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.privacy.vault import KEY_CHANCE_BYTES
@@ -99,7 +101,12 @@ def _check_source(desk: Desk, source: Source) -> Refusal | None:
 async def _is_valid(desk: Desk, asking: Asking, wish: RedemptionWish) -> bool | None:
     """What the operator says of the secret; None where it is not asked, or does not tell."""
     source = wish.source
-    if not isinstance(source, CardSource) or source.operator not in desk.asked_for_secrets:
+    if not isinstance(source, CardSource):
+        return None
+    # A canary's PIN is no operator's, so nobody is asked: the line refuses it as any wrong one, and history keeps that.
+    if is_canary_card(mark_key(desk.vault), source.operator, source.serial, source.pin):
+        return False
+    if source.operator not in desk.asked_for_secrets:
         return None
     if not await _may_sell(desk, asking, wish):
         return None

@@ -18,7 +18,7 @@ right behind the last event; every event is of a kind that this suyuan knows, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
 import psycopg
@@ -100,6 +100,15 @@ def of_kinds(connection: psycopg.Connection[TupleRow], kinds: Sequence[type[Fact
         yield Recorded(seq, at, decode(bytes(body)))
 
 
+def about_sources(
+    connection: psycopg.Connection[TupleRow], kinds: Sequence[type[Fact]], indexes: Collection[str]
+) -> Iterator[Recorded]:
+    """All events of these kinds that name one of these cards by its blind index, in order."""
+    found = connection.execute(_ABOUT_SOURCES, ([kind_of_type(kind) for kind in kinds], list(indexes)))
+    for seq, at, body in found:
+        yield Recorded(seq, at, decode(bytes(body)))
+
+
 def next_seq(connection: psycopg.Connection[TupleRow]) -> int:
     """The place of the event that comes next."""
     return int(_ask(connection, "SELECT next_seq FROM line_head")[0][0])
@@ -125,6 +134,10 @@ def _ask(connection: psycopg.Connection[TupleRow], query: str) -> list[tuple[Any
 
 _PAGE = "SELECT seq, at, kind, body FROM event WHERE seq >= %s ORDER BY seq LIMIT %s"
 _OF_KINDS = "SELECT seq, at, body FROM event WHERE kind = ANY(%s) ORDER BY seq"
+_ABOUT_SOURCES = """
+SELECT seq, at, body FROM event
+WHERE kind = ANY(%s) AND convert_from(body, 'UTF8')::jsonb ->> 'source_index' = ANY(%s) ORDER BY seq
+"""
 _GAPS = """
 SELECT seq, before FROM (SELECT seq, lag(seq, 1, -1::bigint) OVER (ORDER BY seq) AS before FROM event) AS placed
 WHERE seq <> before + 1 ORDER BY seq LIMIT %(most)s

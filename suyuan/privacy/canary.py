@@ -14,8 +14,8 @@ of them can be stolen. It must never touch a person:
 How many: 5 % of the rows, at least 20; from 2,000 rows on 100, from 5,000 on 2 %. Below 100 rows a fifth of them,
 below five rows none, since an export of three people with a fourth invented would mislead more than it protects.
 
-A canary card is a serial with a PIN that no operator issued. Its PIN is a keyed digest of its serial, so recognising
-one costs one digest however many there are; only then is the export looked for.
+A canary card is a serial with a PIN that no operator issued, made to lie among the cards that somebody is given. Its
+PIN is a keyed digest of its serial, so the door recognises one at the cost of one digest, however many there are.
 
 >>> subjects = [f"slr_{number}" for number in range(100)]
 >>> canaries = Canaries(bytes(32), "exp_01KAN83YR00000000000000000").among(subjects)
@@ -24,8 +24,6 @@ one costs one digest however many there are; only then is the export looked for.
 >>> serial, pin = canary_card(bytes(32), "cmcc", "exp_1", 0, serial_digits=17, pin_digits=18)
 >>> is_canary_card(bytes(32), "cmcc", serial, pin), is_canary_card(bytes(32), "cmcc", serial, "0" * 18)
 (True, False)
->>> export_of_card(bytes(32), "cmcc", serial, ["exp_2", "exp_1"])
-'exp_1'
 """
 
 from __future__ import annotations
@@ -284,15 +282,6 @@ def canary_card(
 def is_canary_card(key: bytes, operator: str, serial: str, pin: str) -> bool:
     """Whether a card is one of ours; it costs one digest, whatever is asked."""
     return hmac.compare_digest(_card_digits(key, f"pin|{operator}|{serial}", len(pin)).encode(), pin.encode())
-
-
-def export_of_card(key: bytes, operator: str, serial: str, exports: Iterable[str]) -> str | None:
-    """Which of these exports a canary card was given to; asked only after `is_canary_card` has said yes."""
-    for export in exports:
-        for number in range(CARDS_MAX):
-            if _card_digits(key, f"serial|{operator}|{export}|{number}", len(serial)) == serial:
-                return export
-    return None
 
 
 def _card_digits(key: bytes, what: str, count: int) -> str:

@@ -10,6 +10,7 @@ import pytest
 from suyuan.base import db
 from suyuan.base.crypto import BadSignature
 from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.meet_canary_cards import canary_cards, canary_cards_met
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.privacy.purposes import CARD_PIN, CARD_SERIAL
 from suyuan.settle.providers import Unknown
@@ -42,6 +43,28 @@ def test_a_card_becomes_money(house: House) -> None:
     assert house.rows("SELECT redemption, state FROM card") == [(answer.redemption, "claimed")]
     assert house.rows("SELECT redemption, kind FROM outbox") == [(answer.redemption, "settle")]
     assert [event["kind"] for event in house.events()] == ["redemption_taken/1"]
+
+
+def test_a_canary_card_is_refused_as_a_wrong_one_and_names_whose_it_was(house: House) -> None:
+    """It lay among cards that somebody was given; no operator is asked, and history finds whoever brings it."""
+    formats = house.desk.formats("2026-11-22")
+    strange: dict[str, Any] = {}
+    for operator in ("cmcc", "telecom"):
+        canary = canary_cards(house.vault, formats, "exp_7", operator, 3)[2]
+        source = {"type": "card", "operator": operator, "serial": canary.serial, "pin": canary.pin, "face_fen": 100_00}
+        assert refused(house, card(source=source)) is Reason.card_secret_is_wrong
+        # The PIN alone, or with another serial, is no canary: it is what it always was, a card to be asked about.
+        strange = source | {"pin": canary.pin[:-1] + str(9 - int(canary.pin[-1]))}
+        assert isinstance(redeem(house, card(source=strange)), Taken)
+    # Telecom is asked of the strange card alone; of cmcc's cards nobody is asked anyway.
+    assert [asked.pin for asked in house.operator.asked] == [strange["pin"]]
+    with db.connect(house.url) as connection:
+        met = canary_cards_met(connection, house.vault, formats, ["exp_6", "exp_7"])
+        assert [(it.export, it.operator, it.number, it.partner, it.seller) for it in met] == [
+            ("exp_7", "cmcc", 2, "ptn_1", "slr_1"),
+            ("exp_7", "telecom", 2, "ptn_1", "slr_1"),
+        ]
+        assert canary_cards_met(connection, house.vault, formats, ["exp_6"]) == []
 
 
 def test_serial_and_pin_are_sealed_before_they_leave_the_door(house: House) -> None:

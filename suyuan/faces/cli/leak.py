@@ -1,33 +1,41 @@
-"""`suyuan leak attribute FILE`: whose export, or whose reads, a leaked list fits.
+"""`suyuan leak`: whose export, or whose reads, a leaked list fits; and canary cards, given out and come back.
 
 It only reads, opens no sealed field, and may run beside a serving platform; it needs the platform's `keys/vault.key`,
 from which the marks derive. What it prints is decision support (`docs/leaks.md`).
 
     suyuan leak attribute found.csv --data DIR --seen 2026-11-20
+    suyuan leak cards exp_… --data DIR --operator unicom --count 5
+    suyuan leak redeemed --data DIR
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import psycopg
 import typer
+from psycopg.rows import TupleRow
 
 from suyuan.app.keys import load_keys
 from suyuan.base import db
-from suyuan.base.clock import DAY_S, SECOND, SHANGHAI_AHEAD_S
+from suyuan.base.clock import DAY_S, SECOND, SHANGHAI_AHEAD_S, SystemClock, shanghai_day
 from suyuan.base.refusals import Language
 from suyuan.config import BadSettings, load_settings
 from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table
 from suyuan.faces.cli.terminal import as_json, fail, tell
 from suyuan.faces.csv_rows import Broken
 from suyuan.faces.leak_file import Leak, read_leak, text_of
-from suyuan.flows.attribute_leak import attribute_leak
-from suyuan.history.store import HistoryIsBroken
+from suyuan.flows.attribute_leak import EXPORT, attribute_leak, candidates_of
+from suyuan.flows.meet_canary_cards import CanaryCard, Met, canary_cards, canary_cards_met
 from suyuan.privacy.attribution import ACCUSATION_MAX, Attribution, Missing, Weighed
+from suyuan.privacy.canary import CARDS_MAX
 from suyuan.privacy.keyring import UnsafeKeyFile
+from suyuan.privacy.vault import Vault
+from suyuan.settle.card import Formats, load_formats
 
 SHOWN_MAX = 20
 
@@ -37,6 +45,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="When personal data has leaked: where from, and who must be told.",
 )
+
+Data = Annotated[Path, typer.Option(help="the platform's data folder")]
 
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
@@ -92,7 +102,7 @@ def leak() -> None:
 def attribute(
     file: Annotated[Path, typer.Argument(help="the leaked list, as CSV")],
     *,
-    data: Annotated[Path, typer.Option(help="the platform's data folder")] = Path("suyuan-data"),
+    data: Data = Path("suyuan-data"),
     seen: Annotated[str, typer.Option(help="the day it was first seen, YYYY-MM-DD; later reads are left out")] = "",
     encoding: Annotated[str, typer.Option(help="of the file; without it UTF-8, UTF-16 or GB18030 is found out")] = "",
     is_for_machines: Json = False,
@@ -102,7 +112,8 @@ def attribute(
     language = language_of(lang)
     before = _behind(seen)
     found = _read(file, encoding, language)
-    attribution = _attribute(data, found, before)
+    with _platform(data) as (connection, vault):
+        attribution = attribute_leak(connection, vault, found.cells, seen_at=before)
     if is_for_machines:
         as_json(_told(attribution, found))
     else:
@@ -134,7 +145,56 @@ def _read(file: Path, encoding: str, language: Language) -> Leak:
     return found
 
 
-def _attribute(data: Path, found: Leak, before: int | None) -> Attribution:
+@app.command()
+def cards(
+    export: Annotated[str, typer.Argument(help="exp_…, the export, or whatever else they are given with")],
+    *,
+    data: Data = Path("suyuan-data"),
+    operator: Annotated[str, typer.Option(help="in whose form")] = "cmcc",
+    count: Annotated[int, typer.Option(min=1, max=CARDS_MAX, help="how many")] = 3,
+    is_for_machines: Json = False,
+) -> None:
+    """Show canary cards, to be laid among the cards that somebody is given; the same ones each time."""
+    if not export.startswith(EXPORT):
+        raise typer.BadParameter("name what they are given with by an id that begins with exp_", param_hint="EXPORT")
+    formats = _formats()
+    if operator not in formats.operators:
+        raise typer.BadParameter(f"choose one of {', '.join(formats.operators)}", param_hint="--operator")
+    try:
+        made = canary_cards(load_keys(load_settings(data).data).vault, formats, export, operator, count)
+    except (BadSettings, UnsafeKeyFile) as trouble:
+        fail(str(trouble))
+    _list(CanaryCard._fields, made, is_for_machines=is_for_machines)
+
+
+@app.command()
+def redeemed(
+    exports: Annotated[list[str] | None, typer.Argument(help="exp_… ids beside the exports that history knows")] = None,
+    *,
+    data: Data = Path("suyuan-data"),
+    is_for_machines: Json = False,
+) -> None:
+    """List the canary cards that somebody has tried to redeem: whose export they were given with, and who came."""
+    with _platform(data) as (connection, vault):
+        known = {candidate.id for candidate in candidates_of(connection) if candidate.is_marked}
+        met = canary_cards_met(connection, vault, _formats(), known.union(exports or ()))
+    _list(Met._fields, met, is_for_machines=is_for_machines)
+
+
+def _formats() -> Formats:
+    return load_formats(shanghai_day(SystemClock().now()))
+
+
+def _list(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]], *, is_for_machines: bool) -> None:
+    if is_for_machines:
+        as_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(columns, rows)
+
+
+@contextmanager
+def _platform(data: Path) -> Iterator[tuple[psycopg.Connection[TupleRow], Vault]]:
+    """A connection that can write nothing, and the vault of whose keys the marks derive."""
     try:
         settings = load_settings(data)
         place = settings.database_place
@@ -143,11 +203,9 @@ def _attribute(data: Path, found: Leak, before: int | None) -> Attribution:
         vault = load_keys(settings.data).vault
         with db.serving(place) as url, db.connect(url, autocommit=True) as connection:
             connection.execute("SET default_transaction_read_only = on")
-            return attribute_leak(connection, vault, found.cells, seen_at=before)
+            yield connection, vault
     except (db.DatabaseTrouble, BadSettings, UnsafeKeyFile) as trouble:
         fail(str(trouble))
-    except HistoryIsBroken as broken:
-        fail(str(broken), code=1)
 
 
 def _told(attribution: Attribution, found: Leak) -> dict[str, Any]:

@@ -153,3 +153,26 @@ def test_what_the_database_refuses_is_a_sentence(tmp_path: Path) -> None:
     make_keys(tmp_path)
     assert run(tmp_path, write(tmp_path / "found.csv", [Row("slr_1")])).exit_code == 2
     assert issubclass(db.DatabaseUnreachable, db.DatabaseTrouble)
+
+
+def test_canary_cards_are_the_same_each_time_and_nobody_has_brought_one(found: tuple[Path, Leaking]) -> None:
+    data, house = found
+    export = house.world.candidates[0].id
+    asked = ["leak", "cards", export, "--data", str(data), "--operator", "unicom", "--count", "2", "--json"]
+    first, again = (CliRunner().invoke(app, asked) for _ in range(2))
+    assert first.exit_code == 0, first.output
+    assert first.stdout == again.stdout
+    cards = json.loads(first.stdout)
+    assert [(card["export"], len(card["serial"]), len(card["pin"])) for card in cards] == [(export, 15, 19)] * 2
+    assert json.loads(CliRunner().invoke(app, ["leak", "redeemed", "--data", str(data), "--json"]).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["exp_1", "--operator", "nokia"], "choose one of cmcc"), (["the-list"], "EXPORT: name what")],
+)
+def test_what_cannot_be_a_canary_card_is_a_sentence(
+    found: tuple[Path, Leaking], arguments: list[str], said: str
+) -> None:
+    ran = CliRunner().invoke(app, ["leak", "cards", *arguments, "--data", str(found[0])])
+    assert (ran.exit_code, said in ran.output) == (2, True), ran.output
