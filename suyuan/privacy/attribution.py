@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from suyuan.privacy.canary import UNASSIGNED, Canaries, Canary, Numbers, Shown, chance_of
+from suyuan.privacy.canary import UNASSIGNED, Canaries, Canary, Numbers, Shown
 from suyuan.privacy.marks import Marker
 from suyuan.privacy.signs import (
     COVERAGE_FLOOR,
@@ -41,7 +41,9 @@ from suyuan.privacy.signs import (
     Located,
     ShownInstant,
     Sign,
+    Trial,
     canary_sign,
+    canary_trials,
     combined,
     coverage_sign,
     digits_sign,
@@ -160,6 +162,11 @@ class Lineup:
         self._canaries: dict[str, dict[str, Canary]] = {}
         self._seen: dict[tuple[str, str], float] = {}
 
+    @property
+    def prefixes(self) -> set[tuple[str, ...]]:
+        """Where anybody's canaries' numbers lie."""
+        return {candidate.prefixes for candidate in self.candidates}
+
     def marker(self, candidate: Candidate) -> Marker:
         """What reads a candidate's marks."""
         return Marker(self._key, candidate.id)
@@ -190,7 +197,8 @@ class _Leak:
 
     rows: Sequence[LeakedRow]
     leaked: frozenset[str]
-    strangers: Sequence[Shown]
+    trials: Mapping[tuple[str, ...], Sequence[Trial]]
+    """The rows that may be canaries, by where the canaries' numbers lie."""
     whole: frozenset[str]
     people: int
     lineup: Lineup
@@ -214,10 +222,11 @@ def attribute(
     other reasons, such as the sellers of one partner; `whole` are the fields that the list shows unmasked.
     """
     leaked = frozenset(row.subjects[0] for row in rows if len(row.subjects) == 1)
+    strangers = [row.shown for row in rows if not row.subjects]
     leak = _Leak(
         rows=rows,
         leaked=leaked,
-        strangers=[row.shown for row in rows if not row.subjects],
+        trials={prefixes: canary_trials(strangers, Numbers(prefixes)) for prefixes in lineup.prefixes},
         whole=whole,
         people=people,
         lineup=lineup,
@@ -233,7 +242,7 @@ def attribute(
         told=tuple(sorted(told)),
         rows=len(rows),
         perhaps=sum(len(row.subjects) > 1 and not told & set(row.subjects) for row in rows),
-        strangers=len(leak.strangers),
+        strangers=len(strangers),
         recipients=tuple(Counter(row.given_to for row in rows if row.given_to).most_common()),
     )
 
@@ -281,11 +290,10 @@ def _keyed_signs(leak: _Leak, candidate: Candidate) -> list[Sign]:
 
 
 def _canary_sign(leak: _Leak, candidate: Candidate) -> Sign:
-    numbers = Numbers(candidate.prefixes)
+    trials = leak.trials[candidate.prefixes]
     # Making canaries is dear; a list without a row that could be one is not worth it.
-    is_worth_it = any(chance_of(shown, numbers) > 0 for shown in leak.strangers)
-    canaries = leak.lineup.canaries(candidate) if is_worth_it else {}
-    return canary_sign(canaries, numbers, leak.strangers if canaries else ())
+    canaries = leak.lineup.canaries(candidate) if trials else {}
+    return canary_sign(canaries, trials if canaries else ())
 
 
 def _share_of(these: frozenset[str], those: frozenset[str]) -> float:

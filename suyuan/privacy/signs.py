@@ -129,20 +129,33 @@ def order_sign(marker: Marker, rows: Iterable[Located]) -> Sign:
     return Sign(Kind.ORDER, hits, len(blocks), chance, tail_bound(hits, len(blocks), chance))
 
 
-def canary_sign(canaries: Mapping[str, Canary], numbers: Numbers, strangers: Iterable[Shown]) -> Sign:
-    """How many of the rows that are about nobody here are canaries of this source, which come by what it calls them."""
+class Trial(NamedTuple):
+    """A row that is about nobody here and may be a canary; `place` tells two such rows apart."""
+
+    place: str
+    shown: Shown
+    chance: float
+
+
+def canary_trials(strangers: Iterable[Shown], numbers: Numbers) -> list[Trial]:
+    """The rows that any source's canaries might be, among all that are about nobody here."""
     tried = {_name_of(shown): shown for shown in strangers}
-    chances = [chance for chance in (chance_of(shown, numbers) for shown in tried.values()) if chance > 0]
+    trials = (Trial(place, shown, chance_of(shown, numbers)) for place, shown in tried.items())
+    return [trial for trial in trials if trial.chance > 0]
+
+
+def canary_sign(canaries: Mapping[str, Canary], trials: Sequence[Trial]) -> Sign:
+    """How many of these rows are canaries of this source, which come by what it calls them."""
     by_place: dict[str, list[str]] = {}
     for called, canary in canaries.items():
         for place in (called, masked_number(canary.number)):
             by_place.setdefault(place, []).append(called)
     hits = sum(
-        any(shows(canaries[called], shown, called=called) for called in by_place.get(place, ()))
-        for place, shown in tried.items()
+        any(shows(canaries[called], trial.shown, called=called) for called in by_place.get(trial.place, ()))
+        for trial in trials
     )
-    chance = min(1.0, len(canaries) * sum(chances) / len(chances)) if chances else 0.0
-    return Sign(Kind.CANARIES, hits, len(chances), chance, tail_bound(hits, len(chances), chance))
+    chance = min(1.0, len(canaries) * sum(trial.chance for trial in trials) / len(trials)) if trials else 0.0
+    return Sign(Kind.CANARIES, hits, len(trials), chance, tail_bound(hits, len(trials), chance))
 
 
 def _name_of(shown: Shown) -> str:
