@@ -19,7 +19,7 @@ told, by pseudonym; no sealed field is opened for any of this.
 ... ]
 >>> lineup = Lineup(candidates, key=bytes(32))
 >>> found = attribute(rows, lineup, people=1_000)
->>> found.named, len(found.told), f"{found.weighed[0].bound:.0e}"
+>>> found.named, len(found.told), f"{found.weighed[0].bound:.1g}"
 (('exp_2',), 5, '4e-12')
 >>> attribute(rows[:1], lineup, people=1_000).missing
 (<Missing.CANARY_COLUMNS: 'canary_columns'>, <Missing.ORDER: 'order'>, <Missing.ROWS: 'rows'>)

@@ -453,10 +453,14 @@ TABLE: dict[str, tuple[Change, float, int]] = {
 @pytest.mark.parametrize("name", list(TABLE))
 @pytest.mark.parametrize("all_alike", [True, False])
 def test_the_measured_table(name: str, all_alike: bool) -> None:
-    """A thousand runs a row, over ten platforms; at least so many of a hundred sources named, nobody innocent ever."""
+    """Over ten platforms, at least so many of a hundred sources are named, and nobody innocent ever.
+
+    The first row, which is what is promised, takes its thousand runs each night; the others were measured so once.
+    """
     change, share, percent_min = TABLE[name]
-    told = [measure(World(seed, all_alike=all_alike), change, share, NIGHTLY_RUNS // 10) for seed in range(10)]
-    assert sum(it.named for it in told) * 100 >= percent_min * NIGHTLY_RUNS
+    runs = NIGHTLY_RUNS if change is leaking.as_it_is else NIGHTLY_RUNS // 5
+    told = [measure(World(seed, all_alike=all_alike), change, share, runs // 10) for seed in range(10)]
+    assert sum(it.named for it in told) * 100 >= percent_min * runs
     assert sum(it.wrong for it in told) == 0
 
 
@@ -470,7 +474,7 @@ def test_no_innocent_is_accused_in_a_thousand_leaks_from_nobody(kind: Strangers,
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("colluders", "share"), [(2, 0.05), (2, 0.25), (3, 0.05), (3, 0.25)])
-def test_those_who_collude_are_named_in_a_thousand_leaks(colluders: int, share: float) -> None:
-    told = [measure_colluders(World(seed, all_alike=True), colluders, share, NIGHTLY_RUNS // 10) for seed in range(10)]
-    assert sum(it.named for it in told) >= 0.99 * NIGHTLY_RUNS
+def test_those_who_collude_are_named_in_hundreds_of_leaks(colluders: int, share: float) -> None:
+    told = [measure_colluders(World(seed, all_alike=True), colluders, share, NIGHTLY_RUNS // 50) for seed in range(10)]
+    assert sum(it.named for it in told) >= 0.99 * NIGHTLY_RUNS // 5
     assert sum(it.wrong for it in told) == 0

@@ -245,7 +245,7 @@ def _show(attribution: Attribution, language: Language) -> None:
     print_table(words["columns"].split("|"), [_row(it, words) for it in shown])
     for sources, word in ((attribution.named, "is_named"), (attribution.leads, "is_lead")):
         if sources:
-            print(words[word].format(sources=", ".join(sources), limit=f"{ACCUSATION_MAX:.0e}"))
+            print(words[word].format(sources=", ".join(sources), limit=f"{ACCUSATION_MAX:.1g}"))
     if not attribution.named:
         print(words["is_nobody"])
         what = [MISSING[missing][0 if language == "en" else 1] for missing in attribution.missing]
@@ -272,8 +272,8 @@ def _row(it: Weighed, words: dict[str, str]) -> Sequence[str]:
     verdict = "named" if it.is_named else "lead" if it.is_lead else "neither"
     signs = ", ".join(f"{words[sign.kind.value]} {sign.hits}/{sign.trials}" for sign in it.signs)
     # Beyond that a number impresses and says no more.
-    bound = "< 1e-99" if it.bound < 1e-99 else f"{it.bound:.0e}"
+    bound = "< 1e-99" if it.bound < 1e-99 else f"{it.bound:.1g}"
     return (
         it.candidate.id, it.candidate.asked_by, it.candidate.recipient, words[verdict], bound,
-        f"10^{it.likelihood:.0f}", f"{it.share:.0%}", signs,
+        f"10^{round(it.likelihood)}", f"{it.share:.0%}", signs,
     )  # fmt: skip
