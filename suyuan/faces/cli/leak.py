@@ -161,7 +161,7 @@ def cards(
     if operator not in formats.operators:
         raise typer.BadParameter(f"choose one of {', '.join(formats.operators)}", param_hint="--operator")
     try:
-        made = canary_cards(load_keys(load_settings(data).data).vault, formats, export, operator, count)
+        made = canary_cards(load_keys(load_settings(data)).vault, formats, export, operator, count)
     except (BadSettings, UnsafeKeyFile) as trouble:
         fail(str(trouble))
     _list(CanaryCard._fields, made, is_for_machines=is_for_machines)
@@ -200,7 +200,7 @@ def _platform(data: Path) -> Iterator[tuple[psycopg.Connection[TupleRow], Vault]
         place = settings.database_place
         if isinstance(place, Path) and not place.exists():
             fail(f"there is no platform in {settings.data}; name its folder with --data")
-        vault = load_keys(settings.data).vault
+        vault = load_keys(settings).vault
         with db.serving(place) as url, db.connect(url, autocommit=True) as connection:
             connection.execute("SET default_transaction_read_only = on")
             yield connection, vault

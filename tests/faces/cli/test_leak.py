@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from suyuan.app.keys import load_keys, make_keys
 from suyuan.base import db
 from suyuan.base.clock import shanghai_day
+from suyuan.config import load_settings
 from suyuan.faces.cli import app
 from tests.flows.house import NOON, open_house
 from tests.flows.test_attribute_leak import Leaking
@@ -25,8 +26,8 @@ def found(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """The folder of a platform that has exported, and its people."""
     data = tmp_path_factory.mktemp("platform")
     (data / "suyuan.toml").write_text(f'database_url = "{module_database}"\n', "utf-8")
-    make_keys(data)
-    with open_house(module_database, load_keys(data).vault) as house:
+    make_keys(load_settings(data))
+    with open_house(module_database, load_keys(load_settings(data)).vault) as house:
         yield data, Leaking(house)
 
 
@@ -150,7 +151,7 @@ def test_a_platform_without_its_keys_says_so(module_database: str, tmp_path: Pat
 
 def test_what_the_database_refuses_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "suyuan.toml").write_text('database_url = "postgresql://127.0.0.1:1/none"\n', "utf-8")
-    make_keys(tmp_path)
+    make_keys(load_settings(tmp_path))
     assert run(tmp_path, write(tmp_path / "found.csv", [Row("slr_1")])).exit_code == 2
     assert issubclass(db.DatabaseUnreachable, db.DatabaseTrouble)
 
