@@ -52,7 +52,7 @@ async def live(house: House, twin: TwinRoom) -> None:
     await sell(house, 1)
     async with house.as_partner() as platform:
         answer = await platform.register_seller(
-            name="李小红", identity_number="00000000000000077X", number="13800000077", payee="acct-77", seller="slr_77",
+            name="李小红", identity_number="00007719900101000X", number="13800000077", payee="acct-77", seller="slr_77",
             idempotency_key="slr_77",
         )  # fmt: skip
     assert not isinstance(answer, Refused), answer

@@ -86,8 +86,10 @@ def a_twin(folder: Path) -> Iterator[TwinRoom]:
     key = PublicKey("ed25519", suite("ed25519").public_of(b"p" * 32))
     with RunningSandbox(folder / "kms.jsonl", key) as sandbox:
         control = Control(sandbox.url)
-        yield TwinRoom(sandbox, control, folder)
-        control.close()
+        try:
+            yield TwinRoom(sandbox, control, folder)
+        finally:
+            control.close()
 
 
 @contextmanager
