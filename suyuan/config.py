@@ -95,6 +95,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return self.data / "run" / "line.sock"
 
     @property
+    def papers(self) -> Path:
+        """Where the sealed files of papers lie."""
+        return self.data / "papers"
+
+    @property
     def database_place(self) -> Path | str:
         """The URL, or the folder of the embedded server."""
         return self.database_url or self.data / "pg"

@@ -25,6 +25,7 @@ from suyuan.config import Settings
 from suyuan.flows.finish_payout import Completer, Opening, finish_payout, may_open, wait_for_key
 from suyuan.flows.keep_house import HouseKeeping, keep_house
 from suyuan.flows.tell_partner import RecordDelivery
+from suyuan.flows.tidy_papers import PaperTidying
 from suyuan.history.frames import LineCaller
 from suyuan.outside.caller import Caller
 from suyuan.outside.channels import HttpChannel
@@ -32,6 +33,7 @@ from suyuan.outside.operators import HttpOperator
 from suyuan.outside.webhooks import CHANCE_BELOW, Sender, is_endpoint, wait_s
 from suyuan.outside.webhooks import Outcome as WebhookOutcome
 from suyuan.privacy.keyring import KeyTrouble
+from suyuan.privacy.paper_files import PaperFiles
 from suyuan.privacy.retention import load_rules
 from suyuan.privacy.subject_keys import fetch_keys
 from suyuan.settle.redemption import DueMessage, DueRedemption, due_messages, due_redemptions
@@ -142,7 +144,7 @@ class _Rounds:
 
     async def _keep_house(self) -> None:
         """Beside the work, since a slow operator may take its time to list what it took back."""
-        keeping = HouseKeeping()
+        keeping = HouseKeeping(PaperTidying(PaperFiles(self._settings.papers)))
         while True:
             try:
                 await keep_house(self._completer, self._keeping, keeping)

@@ -15,6 +15,7 @@ from suyuan.privacy.retention import (
     APPLICANT,
     BALANCE_NUMBER,
     CARD_SECRET,
+    OF_PAPERS,
     ONLINE,
     SELLER,
     SHOP,
@@ -31,6 +32,7 @@ _CATEGORIES = {
     "card.serial": (CARD_SECRET,),
     "card.pin": (CARD_SECRET,),
     "card.number": (BALANCE_NUMBER,),
+    **{f"paper.{kind}": (kind,) for kind in OF_PAPERS},
 }
 _CHANNELS = {ONLINE: Words("online", "线上"), SHOP: Words("in shops", "线下门店")}
 # What no retention rule ends, since it is not kept at all, or stands in a record that is only ever added to.

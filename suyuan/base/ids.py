@@ -44,6 +44,7 @@ PREFIXES = {
     "idn": "identity, by a pseudonym",
     "pye": "payee account, by a pseudonym",
     "exp": "export",
+    "pap": "paper",
 }
 CHANCE_BYTES = 10
 

@@ -136,6 +136,16 @@ class Reason(StrEnum):
     read_is_not_allowed = "read_is_not_allowed"
     warrant_is_not_in_force = "warrant_is_not_in_force"
     warrant_does_not_name_this = "warrant_does_not_name_this"
+    # Papers: whether a file can be taken, and whether one may leave.
+    paper_is_too_large = "paper_is_too_large"
+    paper_is_empty = "paper_is_empty"
+    photo_format_is_not_taken = "photo_format_is_not_taken"
+    photo_has_too_many_pixels = "photo_has_too_many_pixels"
+    photo_is_more_than_one = "photo_is_more_than_one"
+    paper_is_torn = "paper_is_torn"
+    subject_is_closed = "subject_is_closed"
+    paper_is_unknown = "paper_is_unknown"
+    paper_file_is_missing = "paper_file_is_missing"
     # Answers of the world to work that was promised already.
     redemption_is_settled_already = "redemption_is_settled_already"
     payout_is_under_way = "payout_is_under_way"
@@ -350,6 +360,24 @@ TEXTS: dict[Reason, Text] = {
         "没有生效的调取文书，请先录入并由第二位操作员批准。"),
     Reason.warrant_does_not_name_this: Text(403, "The warrant does not name this subject or field; read only what it lists.",
         "调取文书未列明该对象或字段，请仅读取其列明的内容。"),
+    Reason.paper_is_too_large: Text(413, "A paper has at most 20 MiB; photograph or scan it in a lower resolution.",
+        "文件不得超过 20 MiB，请降低分辨率后重新拍摄或扫描。"),
+    Reason.paper_is_empty: Text(422, "The file is empty; choose the file that holds the paper.",
+        "文件为空，请选择正确的文件。"),
+    Reason.photo_format_is_not_taken: Text(415, "This kind of paper is a JPEG or PNG photo, and a shop's may be a PDF; save it as one, whatever its name says.",
+        "此类材料须为 JPEG 或 PNG 照片（门店材料也可为 PDF），请另存为这些格式，文件名后缀不作数。"),
+    Reason.photo_has_too_many_pixels: Text(413, "A photo has at most 50 million pixels; save it smaller.",
+        "照片不得超过五千万像素，请缩小后保存。"),
+    Reason.photo_is_more_than_one: Text(422, "The file holds several pictures or moves; save one still photo.",
+        "文件含有多张图片或动画，请保存为单张静态照片。"),
+    Reason.paper_is_torn: Text(422, "The file cannot be read to its end; copy it again from where it was taken.",
+        "文件无法完整读取，请从拍摄或扫描设备重新复制。"),
+    Reason.subject_is_closed: Text(403, "This person's data is only stored, or being forgotten, so it is left alone; an authority's order may still open it.",
+        "该人信息仅作存储或正在被遗忘，不再使用，仅主管机关依法调取时可打开。"),
+    Reason.paper_is_unknown: Text(404, "There is no such paper any more; list the papers that are kept.",
+        "没有这份材料或已删除，请查看现存材料列表。"),
+    Reason.paper_file_is_missing: Text(500, "The paper's sealed file is not in the data folder; restore the folder papers from its backup.",
+        "该材料的密封文件不在数据目录中，请从备份恢复 papers 目录。"),
     Reason.redemption_is_settled_already: Text(409, "The redemption has gone past this step; read its state.",
         "该兑换已过此步骤，请查询其状态。"),
     Reason.payout_is_under_way: Text(409, "The payout is under way and its end not known yet; try again once it is.",

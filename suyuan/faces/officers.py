@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,8 +31,16 @@ from suyuan.flows.change_terms import (
     switch_subject,
 )
 from suyuan.flows.hold_records import PlaceHold, hold_subject
+from suyuan.flows.keep_papers import AddPaper, DeletePaper, add_subject, delete_subject
 from suyuan.flows.officer_signature import statement
 from suyuan.flows.read_fields import ReadAsOfficer, read_subject
+
+
+class Content(NamedTuple):
+    """What a signature says of a paper's content: how long it is, and its keyed digest."""
+
+    size_bytes: int
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +96,15 @@ def hold(officer: Officer, seller: str, case: str, *, now: Micros) -> PlaceHold:
     """A legal hold, which takes one officer to place."""
     unsigned = PlaceHold(seller, case, now, officer.id, b"")
     return msgspec.structs.replace(unsigned, signature=officer.sign("hold", hold_subject(unsigned)))
+
+
+def add_paper(officer: Officer, paper: str, seller: str, kind: str, *, content: Content, now: Micros) -> AddPaper:
+    """A paper of a seller's that is to be kept, which takes one officer."""
+    unsigned = AddPaper(paper, seller, kind, content.size_bytes, content.digest, now, officer.id, b"")
+    return msgspec.structs.replace(unsigned, signature=officer.sign("add_paper", add_subject(unsigned)))
+
+
+def delete_paper(officer: Officer, paper: str, reason: str, *, now: Micros) -> DeletePaper:
+    """The end of a paper, which takes one officer, who says why."""
+    unsigned = DeletePaper(paper, reason, now, officer.id, b"")
+    return msgspec.structs.replace(unsigned, signature=officer.sign("delete_paper", delete_subject(unsigned)))

@@ -14,7 +14,7 @@ import msgspec
 
 from suyuan.base.refusals import Refusal
 from suyuan.flows.shelves import Shelves
-from suyuan.history.events import Fact
+from suyuan.history.fact import Fact
 from suyuan.history.line import Turn
 
 

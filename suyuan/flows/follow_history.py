@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from suyuan.base.clock import DAY_S, plus
 from suyuan.history.events import Event, FieldsRead, FieldsRead1, RedemptionTaken, SellerRegistered, kind_of_type
 from suyuan.history.followers import Stretch, advance, next_stretch
+from suyuan.history.paper_events import PaperSealed
 from suyuan.history.store import Recorded
 from suyuan.privacy import readings, retention
 from suyuan.privacy.retention import APPLICANT, BALANCE_NUMBER, CARD_SECRET, SELLER, Entry, RetentionRules
@@ -25,7 +26,7 @@ FOLLOWER = "housekeeping"
 STRETCH_EVENTS = 2_000
 # A keeper that was away for long catches up over several rounds, so that it does all else as well.
 STRETCHES_PER_ROUND_MAX = 100
-_KINDS = [kind_of_type(kind) for kind in (SellerRegistered, RedemptionTaken, FieldsRead1, FieldsRead)]
+_KINDS = [kind_of_type(kind) for kind in (SellerRegistered, RedemptionTaken, PaperSealed, FieldsRead1, FieldsRead)]
 
 Connection = psycopg.AsyncConnection[TupleRow]
 
@@ -78,6 +79,8 @@ def _entries(event: Event, at: int, channels: Mapping[str, str], rules: Retentio
                 _entry(event.seller, event.seller, (channel, SELLER), at, rules),
                 _entry(event.redemption, event.seller, (channel, category), at, rules),
             ]
+        case PaperSealed():
+            return [_entry(event.paper, event.seller, (channels[event.partner], event.paper_kind), at, rules)]
         case _:
             return []
 

@@ -5,10 +5,10 @@
    refused while money of theirs is on its way or owed, since then their data is still needed.
 2. Where a law still makes us keep it, or a case holds it, the keys stay until that is over (`PutOff`, with the rule):
    closed to everybody but an authority's order.
-3. The keeper of the house finishes what was intended (`finish_shreddings`): the data keys of the seller, and of every
-   redemption of theirs that is settled, are replaced by their fingerprints, the seller's row loses its sealed texts
-   and pseudonyms, and nothing leads to these any more, unless another seller is the same person. A card that is still
-   in stock keeps its secret: it is no longer about the seller.
+3. The keeper of the house finishes what was intended (`finish_shreddings`): the seller's papers are deleted; the data
+   keys of the seller, and of every redemption of theirs that is settled, are replaced by their fingerprints, the
+   seller's row loses its sealed texts and pseudonyms, and nothing leads to these any more, unless another seller is
+   the same person. A card that is still in stock keeps its secret: it is no longer about the seller.
 4. The epoch that had wrapped the keys is destroyed at the next roll (`roll_epoch`). From there on no backup, log or
    dead row opens, with whatever keys.
 
@@ -28,14 +28,18 @@ from psycopg.rows import TupleRow
 from suyuan.base.clock import DAY_S, plus
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
+from suyuan.flows.hold_records import is_held
+from suyuan.flows.keep_papers import FORGOTTEN
 from suyuan.flows.shelves import Shelves
-from suyuan.history.events import Fact, ShreddingIntended, ShreddingPutOff, SubjectsShredded
+from suyuan.flows.tidy_papers import drop_papers
+from suyuan.history.events import ShreddingIntended, ShreddingPutOff, SubjectsShredded
+from suyuan.history.fact import Fact
 from suyuan.history.frames import Commands
 from suyuan.history.line import Applier, Decided, Turn
-from suyuan.privacy import pseudonyms, retention, shredding
+from suyuan.privacy import papers, pseudonyms, retention, shredding
 from suyuan.privacy.keyring import NoEpochKey
 from suyuan.privacy.purposes import Citation
-from suyuan.privacy.retention import Entry, RetentionRules
+from suyuan.privacy.retention import OF_REDEMPTIONS, Entry, RetentionRules
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.subject_keys import SubjectKey, key_ids
 from suyuan.privacy.vault import FINGERPRINT_BYTES, BrokenSeal, Vault
@@ -118,7 +122,10 @@ async def finish_shreddings(shredder: Shredder, *, now: int) -> list[Forgotten]:
             await line.submit(PutOff(seller, waits.reason, waits.until, *astuple(waits.rule)))
             continue
         # Nothing new can come since the intent, so what is found now is all there is.
-        sold = [entry.id for entry in entries if entry.id != seller]
+        kept = await papers.of_subject(connection, seller)
+        if await drop_papers(line, kept, reason=FORGOTTEN) is not None:
+            continue
+        sold = [entry.id for entry in entries if entry.category in OF_REDEMPTIONS]
         subjects = [seller, *await booking.settled_among(connection, sold)]
         # What leads to their pseudonyms goes first: whoever dies in between finds the intent and does it again.
         await pseudonyms.forget(connection, await borne_by_nobody_else(connection, seller))
@@ -250,12 +257,6 @@ def apply(shelves: Shelves, command: Shred, turn: Turn) -> Decided:
     intent.shredded_at = turn.at if command.is_last else None
     shelves.shreddings.change(intent.subject, intent)
     return Decided(Forgotten(command.seller, intent.epoch), (_shredded(command, rows, intent),))
-
-
-def is_held(shelves: Shelves, seller: str) -> bool:
-    """Whether a case keeps everything of this seller; the row must have been wanted."""
-    hold = shelves.holds.get(seller)
-    return hold is not None and not hold.is_over
 
 
 def _shredded(command: Shred, forgotten: Sequence[SubjectKey], intent: Shredding) -> SubjectsShredded:

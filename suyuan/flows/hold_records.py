@@ -50,6 +50,12 @@ def hold_subject(command: PlaceHold) -> object:
     return {"seller": command.seller, "case": command.case, "at": command.at}
 
 
+def is_held(shelves: Shelves, seller: str) -> bool:
+    """Whether a case keeps everything of this seller; the row must have been wanted."""
+    hold = shelves.holds.get(seller)
+    return hold is not None and not hold.is_over
+
+
 # --- in the line ---------------------------------------------------------------------------------
 
 

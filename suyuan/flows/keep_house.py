@@ -9,6 +9,7 @@
 4. History is followed to its end (`follow_history`); what its retention term asks for is done (`keep_retention`); who
    was to be forgotten loses their keys (`forget_subject`); and the vault's epoch is rolled (`roll_epoch`), so that
    nothing of them comes back from a backup.
+5. The sealed files of deleted papers are taken away, and what a crash left of others (`tidy_papers`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from suyuan.flows.keep_retention import keep_retention
 from suyuan.flows.record_outcome import CONSUME_SUFFIX, TakeBack
 from suyuan.flows.roll_epoch import roll_epoch
 from suyuan.flows.shelves import Shelves
+from suyuan.flows.tidy_papers import PaperTidying, tidy_papers
 from suyuan.history.events import HoldsReleased
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.settle import limits, once
@@ -51,6 +53,7 @@ class Released(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class HouseKeeping:
     """How far each operator's list of reversals has been read. Lost on a restart, and then simply read again."""
 
+    papers: PaperTidying
     cursors: dict[str, str] = field(default_factory=dict)
 
 
@@ -74,6 +77,8 @@ async def keep_house(
         await keep_retention(shredder, now=now)
         await finish_shreddings(shredder, now=now)
     await roll_epoch(completer.line, completer.vault, connection, now=now, chance=completer.chance)
+    # (5) The files of papers.
+    await tidy_papers(keeping.papers, connection, now=now)
 
 
 async def _book_reversals(completer: Completer, name: str, operator: Operator, cursor: str) -> str:

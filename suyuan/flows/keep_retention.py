@@ -5,6 +5,7 @@ make the change:
 
 - the sealed source of a redemption loses its data key, unless its card is still in stock, a payout is under way, or a
   case holds the seller; then it is looked at again a day later;
+- a paper whose term is over is deleted, unless a case holds the seller;
 - a seller who has not sold for the time of ordinary use is restricted, and is given back to use by the next sale;
 - a seller whose term is over is forgotten as one who asked for it (`forget_subject`).
 
@@ -20,13 +21,16 @@ import msgspec
 
 from suyuan.base.clock import DAY_S, plus
 from suyuan.base.refusals import Refusal
-from suyuan.flows.forget_subject import Shredder, fingerprint_of, forget_keys, intend, is_held, want_intent
+from suyuan.flows.forget_subject import Shredder, fingerprint_of, forget_keys, intend, want_intent
+from suyuan.flows.hold_records import is_held
+from suyuan.flows.keep_papers import RETENTION_ENDED
 from suyuan.flows.restrict_subject import restrict, resume, want_restriction
 from suyuan.flows.shelves import Shelves
+from suyuan.flows.tidy_papers import drop_papers
 from suyuan.history.events import TermEnded
 from suyuan.history.line import Applier, Decided, Turn
-from suyuan.privacy import retention
-from suyuan.privacy.retention import ACTIVE, OF_REDEMPTIONS, RESTRICTED, SHREDDED, Entry, Plan, Rule
+from suyuan.privacy import papers, retention
+from suyuan.privacy.retention import ACTIVE, OF_PAPERS, OF_REDEMPTIONS, RESTRICTED, SHREDDED, Entry, Plan, Rule
 from suyuan.privacy.standing import NO_LONGER_NEEDED
 from suyuan.privacy.subject_keys import key_ids
 from suyuan.settle.redemption import SETTLED
@@ -76,6 +80,9 @@ async def keep_retention(shredder: Shredder, *, now: int) -> int:
         if category in OF_REDEMPTIONS:
             await _end_terms(shredder, rule, [entry for entry, plan in planned.items() if plan.state == SHREDDED], now)
             planned = {entry: plan for entry, plan in planned.items() if plan.state != SHREDDED}
+        if category in OF_PAPERS:
+            await _end_papers(shredder, [entry for entry, plan in planned.items() if plan.state == SHREDDED], now)
+            continue
         for entry, plan in planned.items():
             await _follow_plan(shredder, entry, plan, now)
     return len(due)
@@ -102,6 +109,14 @@ async def _end_terms(shredder: Shredder, rule: Rule, entries: list[Entry], now: 
     waiting = [entry.id for entry in entries if entry.id not in done]
     await retention.move(shredder.connection, done, SHREDDED, now)
     await retention.move(shredder.connection, waiting, ACTIVE, plus(now, AGAIN_S))
+
+
+async def _end_papers(shredder: Shredder, entries: list[Entry], now: int) -> None:
+    names = [entry.id for entry in entries]
+    refusal = await drop_papers(shredder.line, names, reason=RETENTION_ENDED)
+    kept = names if refusal is not None else await papers.kept_among(shredder.connection, names)
+    await retention.move(shredder.connection, [name for name in names if name not in kept], SHREDDED, now)
+    await retention.move(shredder.connection, kept, ACTIVE, plus(now, AGAIN_S))
 
 
 async def _follow_plan(shredder: Shredder, entry: Entry, plan: Plan, now: int) -> None:

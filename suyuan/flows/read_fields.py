@@ -5,7 +5,8 @@ which names the subjects, the fields, the purpose and its rule, and never a valu
 
 - the platform itself, for a purpose that it performs (`RecordRead`);
 - an officer (`ReadAsOfficer`), who signs what is to be read and why: masked values, unless a warrant that two officers
-  brought into force names these subjects and fields.
+  brought into force names these subjects and fields. Photos have no mask; one officer may look at a seller's to verify
+  them, or to examine a card, and what is shown carries that officer's marks (`show_paper`).
 
 For a purpose that rests on consent, whoever has not agreed that this reader reads it, or has taken that back, is left
 out. So is whoever is to be forgotten, or restricted: their fields stay closed whatever the reader does. Only a warrant
@@ -28,11 +29,20 @@ from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy import grant
 from suyuan.privacy.authority import Authority
 from suyuan.privacy.consent import consent_id, is_in_force
-from suyuan.privacy.purposes import ANSWER_AUTHORITY, HELP_SELLER, Field, Ground, Purpose, purpose_of
+from suyuan.privacy.purposes import (
+    ANSWER_AUTHORITY,
+    EXAMINE_CARD,
+    HELP_SELLER,
+    VERIFY_SELLER,
+    Field,
+    Ground,
+    Purpose,
+    purpose_of,
+)
 from suyuan.privacy.warrants import Warrant
 
 SUBJECTS_MAX = 1_000
-BY_OFFICERS = (HELP_SELLER, ANSWER_AUTHORITY)
+BY_OFFICERS = (HELP_SELLER, ANSWER_AUTHORITY, VERIFY_SELLER, EXAMINE_CARD)
 
 
 class RecordRead(msgspec.Struct, frozen=True, array_like=True, tag=True):

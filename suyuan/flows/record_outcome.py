@@ -14,7 +14,6 @@ from suyuan.base.clock import plus
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import (
-    Fact,
     PayoutPaid,
     PayoutRefused,
     SourceConsumed,
@@ -22,6 +21,7 @@ from suyuan.history.events import (
     SourceRejected,
     SourceReversed,
 )
+from suyuan.history.fact import Fact
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.settle import payout
 from suyuan.settle import redemption as booking

@@ -20,7 +20,8 @@ from suyuan.flows.desk import Desk, ask_line
 from suyuan.flows.keep_keys import are_of_closed_epochs, pseudonym_of, want_epoch, want_pseudonym
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.who_asks import Asking, Knock, who_asks
-from suyuan.history.events import DeviceBound, Fact, SellerRegistered
+from suyuan.history.events import DeviceBound, SellerRegistered
+from suyuan.history.fact import Fact
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy.classes import Privacy, Sealed
 from suyuan.privacy.keyring import NONCE_BYTES

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from suyuan.history.working_set import Connection, Shelf
-from suyuan.privacy import consent, notices, pseudonyms, shredding, standing, subject_keys, warrants
+from suyuan.privacy import consent, notices, papers, pseudonyms, shredding, standing, subject_keys, warrants
 from suyuan.privacy.consent import Consent
 from suyuan.privacy.notices import PublishedNotice
+from suyuan.privacy.papers import Paper
 from suyuan.privacy.pseudonyms import Pseudonym
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.standing import LegalHold, Restriction
@@ -53,6 +54,7 @@ class Shelves:
         self.holds = Shelf(standing.HOLD_TABLE, LegalHold, changing=("cases",))
         self.consents = Shelf(consent.TABLE, Consent, changing=consent.CHANGING)
         self.notices = Shelf(notices.TABLE, PublishedNotice)
+        self.papers = Shelf(papers.TABLE, Paper, changing=("state", "reason", "deleted_at"))
         self.limits = Limits(self.books, rules)
         self._written: tuple[_Written, ...] = (
             *self.register.shelves,
@@ -72,6 +74,7 @@ class Shelves:
             self.holds,
             self.consents,
             self.notices,
+            self.papers,
         )
 
     async def load(self, connection: Connection) -> bool:

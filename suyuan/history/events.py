@@ -3,6 +3,7 @@
 An event is stored as its canonical JSON with its kind inside (`"kind":"redemption_taken/1"`). A kind is never
 changed, only superseded by a next version, so that what was written can be read for ever. Amounts are fen, instants
 are micros; a personal field is sealed or a pseudonym (`privacy.classes`); a test refuses a field without a class.
+Those that tell of papers stand in `paper_events`.
 
 >>> event = SwitchTurned(target_kind="channel", target="bank_transfer", stopped=True, by="ofc_1")
 >>> encode(event)
@@ -18,12 +19,9 @@ from typing import Annotated
 import msgspec
 
 from suyuan.base.wire import canonical_record
+from suyuan.history.fact import Fact
+from suyuan.history.paper_events import PaperDeleted, PaperSealed
 from suyuan.privacy.classes import BlindIndex, Open, Privacy, Pseudonym, Sealed
-
-
-class Fact(msgspec.Struct, frozen=True, tag_field="kind", omit_defaults=False, forbid_unknown_fields=True):
-    """What every event is: frozen, tagged by its kind and version."""
-
 
 # --- the rule book: who takes part, and under which terms ----------------------------------------
 
@@ -449,6 +447,8 @@ Event = (
     | ConsentGiven
     | ConsentRefused
     | ConsentWithdrawn
+    | PaperSealed
+    | PaperDeleted
     | ShreddingIntended
     | ShreddingPutOff
     | ProcessingRestricted

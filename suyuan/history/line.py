@@ -32,7 +32,8 @@ import structlog
 
 from suyuan.base.clock import Clock, Micros
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.history.events import Fact, encode, kind_of
+from suyuan.history.events import encode, kind_of
+from suyuan.history.fact import Fact
 from suyuan.history.leader import Lead
 from suyuan.history.working_set import Connection
 

@@ -24,7 +24,8 @@ from typing import Any, NamedTuple, get_args
 import psycopg
 from psycopg.rows import TupleRow
 
-from suyuan.history.events import Event, Fact, decode, kind_of_type
+from suyuan.history.events import Event, decode, kind_of_type
+from suyuan.history.fact import Fact
 
 PLACES = "SELECT seq, at, kind FROM event"
 TOLD = "SELECT seq, at, kind, convert_from(body, 'UTF8')::jsonb AS told FROM event"

@@ -438,7 +438,7 @@ def _write_ring(file: Path, epochs: tuple[_Epoch, ...]) -> None:
     _write_private(fresh, msgspec.json.encode(_File(epochs)))
     with file.open("r+b") if file.exists() else contextlib.nullcontext() as replaced:
         fresh.replace(file)
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
         # The ring that was replaced may hold the very key that has to go, so its bytes do not stay on the disk either.
         if replaced is not None:
             replaced.write(bytes(os.fstat(replaced.fileno()).st_size))
@@ -457,7 +457,8 @@ def _one_writer(file: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

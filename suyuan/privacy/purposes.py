@@ -260,9 +260,33 @@ TELL_PARTNER_NUMBER = Purpose(
     ),
 )  # fmt: skip
 
+VERIFY_SELLER = Purpose(
+    "verify_seller", Ground.LEGAL_DUTY, _REAL_NAME,
+    "To compare the photo of an identity card with what the seller registered; it is deleted once that is done.",
+    "核对身份证件照片与卖卡人登记信息是否一致；核对完成后即删除照片。",
+    shows_whole=True,
+    sensitivity=Sensitivity(
+        Words(
+            "A number can be made up; the card with the face on it shows whose it is.",
+            "号码可以编造，带有照片的证件方能证明其归属。",
+        ),
+        Words(
+            "The photo shows face and identity, which a thief could use for life; it is sealed, shown with marks, and"
+            " deleted once it is compared.",
+            "照片含人脸与身份，泄露影响终身；平台加密封存，查看时加注标记，核对后即删除。",
+        ),
+    ),
+)  # fmt: skip
+EXAMINE_CARD = Purpose(
+    "examine_card", Ground.CONTRACT, _TO_PERFORM_A_CONTRACT,
+    "To read a card on the photo that its holder sent, where the holder and the operator disagree about it.",
+    "持有人与运营商对卡信息有争议时，查看持有人提交的卡片照片。",
+    shows_whole=True,
+)  # fmt: skip
+
 PURPOSES = (
     CONSUME_CARD, PAY_SELLER, HELP_SELLER, KNOW_DEVICE, REGISTER_SELLER, KEEP_NETWORK_LOG, ANSWER_SUBJECT,
-    ANSWER_AUTHORITY, COMPARE_FACE, TELL_PARTNER_NUMBER,
+    ANSWER_AUTHORITY, COMPARE_FACE, TELL_PARTNER_NUMBER, VERIFY_SELLER, EXAMINE_CARD,
 )  # fmt: skip
 ON_CONSENT = tuple(purpose for purpose in PURPOSES if purpose.ground is Ground.CONSENT)
 
@@ -293,8 +317,23 @@ BALANCE_NUMBER = Field(
     (CONSUME_CARD, ANSWER_SUBJECT, ANSWER_AUTHORITY),
 )  # fmt: skip
 
+# Files. A photo of a card shows its PIN, so it is opened for as little as the PIN is.
+IDENTITY_PHOTO = Field(
+    "paper", "identity_photo", 1, Privacy.BIOMETRIC, hidden, Words("photo of the identity card", "身份证件照片"),
+    (VERIFY_SELLER, ANSWER_SUBJECT, ANSWER_AUTHORITY),
+)  # fmt: skip
+CARD_PHOTO = Field(
+    "paper", "card_photo", 1, Privacy.CARD_SECRET, hidden, Words("photo of a top-up card", "充值卡照片"),
+    (EXAMINE_CARD,),
+)  # fmt: skip
+SHOP_PAPER = Field(
+    "paper", "shop_paper", 1, Privacy.IDENTITY, hidden, Words("paper that a shop has scanned", "门店扫描的纸质材料"),
+    (ANSWER_SUBJECT, ANSWER_AUTHORITY),
+)  # fmt: skip
+
 SELLER_FIELDS = (SELLER_NAME, SELLER_IDENTITY, SELLER_NUMBER, SELLER_PAYEE)
-FIELDS = (*SELLER_FIELDS, CARD_SERIAL, CARD_PIN, BALANCE_NUMBER)
+PAPER_FIELDS = (IDENTITY_PHOTO, CARD_PHOTO, SHOP_PAPER)
+FIELDS = (*SELLER_FIELDS, CARD_SERIAL, CARD_PIN, BALANCE_NUMBER, *PAPER_FIELDS)
 
 FACE_CAPTURE = Unsealed(
     "face.capture", Privacy.BIOMETRIC, False, Words("capture of the face", "人脸采集信息"), (COMPARE_FACE,)

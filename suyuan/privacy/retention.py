@@ -9,7 +9,8 @@ passes through three states:
 Restricted means stored and secured and nothing else (个人信息保护法 2021, art. 47): only an authority's order, the
 person's own request and what was promised before still open it.
 
-Owns the table `retention`: one entry for each seller, and one for each redemption with a sealed source. Entries are
+Owns the table `retention`: one entry for each seller, one for each redemption with a sealed source, and one
+for each paper. Entries are
 made from history (`flows.follow_history`), so no flow has to remember to make them; an entry without a rule is an error
 (`NoRule`), never a silent "for ever".
 
@@ -47,6 +48,7 @@ ONLINE, SHOP = "online", "shop"
 ACTIVE, RESTRICTED, SHREDDED = "active", "restricted", "shredded"
 APPLICANT, SELLER, CARD_SECRET, BALANCE_NUMBER = "applicant", "seller", "card_secret", "balance_number"
 OF_REDEMPTIONS = (CARD_SECRET, BALANCE_NUMBER)
+OF_PAPERS = ("identity_photo", "card_photo", "shop_paper")
 
 
 class NoRule(Exception):
@@ -151,7 +153,7 @@ def _micros(days: int) -> int:
 
 
 class Entry(NamedTuple):
-    """One thing on the agenda: a seller's data, or the sealed source of a redemption that `owner` made."""
+    """One thing on the agenda: a seller's data, a paper of theirs, or the sealed source of their redemption."""
 
     id: str
     owner: str

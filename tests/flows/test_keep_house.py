@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import psycopg
 
@@ -12,6 +13,8 @@ from suyuan.flows.finish_payout import Completer
 from suyuan.flows.keep_house import HouseKeeping, keep_house
 from suyuan.flows.record_outcome import RecordOutcome
 from suyuan.flows.redeem_card import Taken, redeem_card
+from suyuan.flows.tidy_papers import PaperTidying
+from suyuan.privacy.paper_files import PaperFiles
 from suyuan.privacy.retention import load_rules
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.settle.providers import Reversal, Unknown
@@ -47,6 +50,11 @@ def hear(house: House, redemption: str, kind: str) -> None:
     house.run(submit())
 
 
+def no_papers() -> PaperTidying:
+    """The folder of a platform that keeps none."""
+    return PaperTidying(PaperFiles(Path("there-are-none")))
+
+
 async def no_keys(places: Iterable[str]) -> dict[str, SubjectKey]:
     """Nothing is opened in these stories."""
     return {}
@@ -68,7 +76,7 @@ def round_through(house: House, operator: ToldOperator, keeping: HouseKeeping) -
 
 def test_what_was_taken_back_before_we_heard_that_it_was_spent_is_booked(house: House) -> None:
     """The operator spends the card, its answer is lost, it takes the card back, and only then is asked again."""
-    redemption, keeping = sell(house, 1), HouseKeeping()
+    redemption, keeping = sell(house, 1), HouseKeeping(no_papers())
     operator = TakesBack(redemption)
     assert round_through(house, operator, keeping)[redemption] == "pending"
     hear(house, redemption, "consumed")
@@ -77,7 +85,7 @@ def test_what_was_taken_back_before_we_heard_that_it_was_spent_is_booked(house: 
 
 
 def test_a_payout_that_hangs_holds_up_no_other_reversal(house: House) -> None:
-    first, second, keeping = sell(house, 1), sell(house, 2), HouseKeeping()
+    first, second, keeping = sell(house, 1), sell(house, 2), HouseKeeping(no_papers())
     for redemption in (first, second):
         hear(house, redemption, "consumed")
     hear(house, second, "paid")

@@ -10,7 +10,8 @@ import pytest
 
 from suyuan.base.wire import canonical
 from suyuan.history import events
-from suyuan.history.events import Event, Fact, SwitchTurned, decode, encode, kind_of
+from suyuan.history.events import Event, SwitchTurned, decode, encode, kind_of
+from suyuan.history.fact import Fact
 from suyuan.privacy.classes import SEALED_CLASSES, BlindIndex, Privacy, Sealed
 
 KINDS: tuple[type[Fact], ...] = get_args(Event)

@@ -21,6 +21,7 @@ from suyuan.privacy.purposes import (
     DEVICE_KEY,
     FACE_CAPTURE,
     FIELDS,
+    PAPER_FIELDS,
     SELLER_FIELDS,
     SELLER_NUMBER,
     UNSEALED,
@@ -49,7 +50,8 @@ def test_every_form_of_the_api_collects_for_registered_purposes() -> None:
 def test_every_sealed_field_comes_through_a_form() -> None:
     """What no form collects and no request carries would be a field that nobody knows the source of."""
     collected = {entry for form in FORMS for entry in collected_by(form)}
-    assert {*FIELDS, *UNSEALED} - collected == {UNSEALED[-1]}, "the address comes with the request itself"
+    brought_by_officers = {*PAPER_FIELDS}
+    assert {*FIELDS, *UNSEALED} - collected == {UNSEALED[-1], *brought_by_officers}, "the address comes with a request"
 
 
 @pytest.mark.parametrize(

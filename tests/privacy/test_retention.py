@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from suyuan.base.clock import DAY_S, SECOND
 from suyuan.privacy import retention
-from suyuan.privacy.retention import ACTIVE, RESTRICTED, SHREDDED, BadRetention, NoRule, Rule, load_rules, plan
+from suyuan.privacy.retention import (
+    ACTIVE,
+    OF_PAPERS,
+    RESTRICTED,
+    SHREDDED,
+    BadRetention,
+    NoRule,
+    Rule,
+    load_rules,
+    plan,
+)
 
 RULES = list(load_rules().rules.values()) + list(load_rules(aml_obliged=True).rules.values())
 DAY = DAY_S * SECOND
@@ -51,7 +61,7 @@ def test_every_rule_cites_its_law_and_says_what_it_is_about_in_both_languages() 
 def test_both_channels_have_a_rule_for_every_category() -> None:
     channels = {channel: {c for at, c in load_rules().rules if at == channel} for channel in ("online", "shop")}
     assert channels["online"] == channels["shop"]
-    assert channels["online"] == {"card_secret", "balance_number", "applicant", "seller"}
+    assert channels["online"] == {"card_secret", "balance_number", "applicant", "seller", *OF_PAPERS}
 
 
 def test_a_platform_that_the_laundering_law_obliges_keeps_sellers_for_ten_years() -> None:

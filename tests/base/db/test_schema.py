@@ -38,6 +38,11 @@ ROWS_LEFT_BY = {
         "SELECT id, state, given_at FROM consent",
         ("s/p/r", "given", 1),
     ),
+    "0006": (
+        "INSERT INTO paper VALUES (rpad('pap_', 30, '0'), 's', 'shop_paper', 1, sha256(''), 'o', 1, 'kept', '', NULL)",
+        "SELECT subject, kind, state FROM paper",
+        ("s", "shop_paper", "kept"),
+    ),
 }
 
 

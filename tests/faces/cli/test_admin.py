@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from suyuan.app.supervisor import Supervisor
-from suyuan.base import clock
+from suyuan.app.supervisor import Supervisor, database_url
+from suyuan.base import clock, db
 from suyuan.faces.cli import admin, audit, retention
 from suyuan.faces.cli.admin import office
 from suyuan.faces.cli.serve import settle_settings
 from suyuan.faces.cli.speaking import print_table
 from suyuan.settle import roll
-from suyuan.settle.account import FOR_EVER
+from suyuan.settle.account import FOR_EVER, Partner
+from tests.flows.house import insert, seller
+from tests.privacy.drawn_photos import as_file, draw_photo
 
 pytestmark = pytest.mark.usefixtures("platform")
 
@@ -220,3 +222,71 @@ def test_whoever_is_not_registered_cannot_be_forgotten(folder: Path) -> None:
     assert refused.exit_code == 1
     assert "seller_is_unknown" in refused.stderr
     assert _said(_run(folder, "seller", "forgotten")) == []
+
+
+@pytest.fixture(scope="module")
+def sold(platform: Path) -> str:
+    """A seller of that platform, whose papers officers bring."""
+    settings = settle_settings(platform, {"port": 0})
+    with db.connect(database_url(settings), autocommit=True) as connection:
+        insert(connection, "partner", Partner("ptn_papers", "ptn_papers", "active", ""))
+        insert(connection, "seller", seller("slr_papers", "ptn_papers"))
+    return "slr_papers"
+
+
+def test_a_photo_is_kept_shown_with_marks_and_deleted(folder: Path, platform: Path, sold: str) -> None:
+    """The whole life of an identity card's photo, as officers type it."""
+    photo, copy = folder / "IMG_王芳_身份证.jpg", folder / "copy.jpg"
+    photo.write_bytes(as_file(draw_photo(1, 640, 480), comment=b"31N 121E"))
+    paper = _said(_run(folder, "paper", "add", sold, str(photo), "--kind", "identity_photo", officer="first"))["paper"]
+    (listed,) = _said(_run(folder, "paper", "list", "--seller", sold))
+    assert (listed["id"], listed["kind"], listed["state"]) == (paper, "identity_photo", "kept")
+    assert _said(CliRunner().invoke(audit.app, ["papers", "--data", str(platform), "--json"])) == {
+        "kept": 1,
+        "lost": [],
+    }
+    how = ("--for", "verify_seller", "--reference", "check 7", "--to", str(copy))
+    shown = _said(_run(folder, "paper", "show", paper, *how, officer="second"))
+    assert shown["is_marked"]
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert (b"31N 121E" in photo.read_bytes(), b"31N 121E" in copy.read_bytes()) == (True, False)
+    again = _run(folder, "paper", "show", paper, *how, officer="second", lang="zh")
+    assert (again.exit_code, "已存在" in again.stderr) == (2, True)
+    _said(_run(folder, "paper", "delete", paper, "--because", "verified", officer="first"))
+    (listed,) = _said(_run(folder, "paper", "list"))
+    assert (listed["state"], listed["reason"]) == ("deleted", "verified")
+    assert not list((platform / "papers").rglob("*.sealed"))
+    copy.unlink()
+    refused = _run(folder, "paper", "show", paper, *how, officer="second")
+    assert (refused.exit_code, "paper_is_unknown" in refused.stderr, copy.exists()) == (1, True, False)
+
+
+def test_a_file_that_is_no_photo_is_refused_with_what_to_do(folder: Path, sold: str) -> None:
+    """Before the platform has heard of it."""
+    file = folder / "photo.jpg"
+    cases = {
+        b"MZ this is a program": "另存为这些格式",
+        b"": "文件为空",
+        as_file(draw_photo(1, 64, 48))[:900]: "无法完整读取",
+    }
+    for content, sentence in cases.items():
+        file.write_bytes(content)
+        refused = _run(folder, "paper", "add", sold, str(file), "--kind", "card_photo", officer="first", lang="zh")
+        assert (refused.exit_code, sentence in refused.stderr) == (1, True), refused.stderr
+    missing = _run(folder, "paper", "add", sold, str(folder / "none.jpg"), "--kind", "card_photo", officer="first")
+    assert missing.exit_code == 2
+
+
+def test_a_scan_is_kept_as_it_is_and_its_lost_file_is_told(folder: Path, platform: Path, sold: str) -> None:
+    scan = folder / "receipt.pdf"
+    scan.write_bytes(b"%PDF-1.7\n" + b"receipt 4711\n" * 40 + b"%%EOF\n")
+    paper = _said(_run(folder, "paper", "add", sold, str(scan), "--kind", "shop_paper", officer="first"))["paper"]
+    (sealed,) = (platform / "papers").rglob("*.sealed")
+    assert sealed.stem == paper
+    assert b"receipt" not in sealed.read_bytes()
+    sealed.unlink()
+    ran = CliRunner().invoke(audit.app, ["papers", "--data", str(platform), "--lang", "zh"])
+    assert (ran.exit_code, f"{paper}：密封文件缺失" in ran.stdout) == (1, True)
+    how = ("--for", "answer_authority", "--reference", "wrt_1", "--to", str(folder / "copy.pdf"))
+    refused = _run(folder, "paper", "show", paper, *how, officer="first")
+    assert "paper_file_is_missing" in refused.stderr

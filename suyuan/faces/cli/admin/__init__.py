@@ -15,7 +15,7 @@ import typer
 
 from suyuan.config import BadSettings, load_settings
 from suyuan.faces import officers
-from suyuan.faces.cli.admin import sellers, switches, terms
+from suyuan.faces.cli.admin import papers, sellers, switches, terms
 from suyuan.faces.cli.admin.office import ROWS_MAX, Office
 from suyuan.faces.cli.speaking import Json, Lang, language_of
 from suyuan.faces.cli.terminal import fail
@@ -32,6 +32,7 @@ app = typer.Typer(
 for name, part in {
     "officer": terms.officer_app, "partner": terms.partner_app, "agent": terms.agent_app,
     "contract": terms.contract_app, "key": terms.key_app, "switch": switches.app, "seller": sellers.app,
+    "paper": papers.app,
 }.items():  # fmt: skip
     app.add_typer(part, name=name)
 
