@@ -40,11 +40,16 @@ class Shown(NamedTuple):
 
 
 class MarkFound(NamedTuple):
-    """What a leaked photo says: whether it left here, and by whose read."""
+    """What a leaked photo says: whether it left here, and by whose read; without one, nobody is named."""
 
     is_marked: bool
-    read: Recorded | None
-    chance_max: float
+    chance_max: float = 1.0
+    read_seq: int | None = None
+    at: int = 0
+    reader: str = ""
+    purpose: str = ""
+    reference: str = ""
+    subjects: tuple[str, ...] = ()
 
 
 async def show_paper(room: PaperRoom, paper: Paper, command: ReadAsOfficer) -> Shown | Refusal:
@@ -77,17 +82,27 @@ def whose_read(vault: Vault, history: Iterable[Recorded], score: Scoring) -> Mar
     """Whose read a leaked photo came from. `score` reads the photo's marks, for this key and these recipients."""
     fields = {field.name for field in KINDS.values()}
     reads = {
-        _mark_of(recorded.event.reader, recorded.seq): recorded
-        for recorded in history
-        if isinstance(recorded.event, FieldsRead) and fields.intersection(recorded.event.fields)
+        _mark_of(event.reader, seq): (seq, at, event)
+        for seq, at, event in history
+        if isinstance(event, FieldsRead) and fields.intersection(event.fields)
     }
     reading = score(_mark_key(vault), list(reads))
     if isinstance(reading, Refusal):
         return reading
     likeliest = reading.scores[0] if reading.scores else None
     if likeliest is None or not likeliest.is_named:
-        return MarkFound(reading.is_marked, None, 1.0)
-    return MarkFound(True, reads[likeliest.recipient], likeliest.chance_max)
+        return MarkFound(reading.is_marked)
+    seq, at, event = reads[likeliest.recipient]
+    return MarkFound(
+        is_marked=True,
+        chance_max=likeliest.chance_max,
+        read_seq=seq,
+        at=at,
+        reader=event.reader,
+        purpose=event.purpose,
+        reference=event.reference,
+        subjects=event.subjects,
+    )
 
 
 async def _opened(room: PaperRoom, paper: Paper, authority: Authority, *, at: int) -> bytes:

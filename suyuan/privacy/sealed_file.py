@@ -5,11 +5,11 @@
     piece   = AEAD of 65,536 bytes, the last one of fewer, under the file's key; 16 bytes longer than what it closes
     nonce   = number of the piece (11 bytes, big-endian) ‖ 1 for the last piece, else 0
 
-This is the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption and its
-Nonce-Reuse Misuse-Resistance, CRYPTO 2015) as age has it. The algorithm is the vault's, AES-256-GCM or SM4-GCM, and is
-named by the header's three letters as in a sealed text. Each file has a key of its own, 32 random bytes of which SM4
-takes the first 16, so counting pieces never repeats a nonce. Wrapping it binds the file to its header, to the subject
-and field that its data key closes, and to the file's own name.
+The pieces are the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption and its
+Nonce-Reuse Misuse-Resistance, CRYPTO 2015) as age has it; age's own format would bind a file to no place, and knows no
+SM4. The algorithm is the vault's, and is named by the header's three letters as in a sealed text. Each file has a key
+of its own, 32 random bytes of which SM4 takes the first 16, so counting pieces never repeats a nonce.
+Wrapping it binds the file to its header, to the subject and field that its data key closes, and to its own name.
 
 A file opens if and only if (1) its header unwraps for this subject, field and name, (2) each piece opens as the one of
 its number, (3) the last piece, and no other, was sealed as the last, and (4) no last piece is empty but that of an

@@ -189,11 +189,10 @@ def test_what_leaves_names_the_read_that_it_came_from(office: Office) -> None:
     assert first.is_marked
     assert first.content != second.content
     found = office.read_marks(second.content)
-    assert found.read is not None
-    assert found.read.seq == second.read_seq
-    assert (found.read.event.reference, found.read.event.reader) == ("check 8", FIRST.id)  # type: ignore[union-attr]  # Only reads are asked about.
+    assert (found.read_seq, found.reader, found.reference) == (second.read_seq, FIRST.id, "check 8")
+    assert (found.purpose, found.subjects) == ("verify_seller", ("slr_1",))
     assert found.chance_max < 1e-9
-    assert office.read_marks(PHOTO) == MarkFound(False, None, 1.0)
+    assert office.read_marks(PHOTO) == MarkFound(is_marked=False)
 
 
 def test_the_read_stands_in_history_before_anything_is_opened(office: Office) -> None:

@@ -1,9 +1,10 @@
-"""`suyuan leak`: whose export, or whose reads, a leaked list fits; and canary cards, given out and come back.
+"""`suyuan leak`: whose export, or whose reads, a leaked list or photo fits; canary cards, given out and come back.
 
 It only reads, opens no sealed field, and may run beside a serving platform; it needs the platform's `keys/vault.key`,
 from which the marks derive. What it prints is decision support (`docs/leaks.md`).
 
     suyuan leak attribute found.csv --data DIR --seen 2026-11-20
+    suyuan leak photo found.jpg --data DIR
     suyuan leak cards exp_… --data DIR --operator unicom --count 5
     suyuan leak redeemed --data DIR
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,18 +24,20 @@ from psycopg.rows import TupleRow
 
 from suyuan.app.keys import load_keys
 from suyuan.base import db
-from suyuan.base.clock import DAY_S, SECOND, SHANGHAI_AHEAD_S, SystemClock, shanghai_day
-from suyuan.base.refusals import Language
+from suyuan.base.clock import DAY_S, SECOND, SHANGHAI_AHEAD_S, SystemClock, shanghai_day, text
+from suyuan.base.refusals import Language, Reason, Refusal
 from suyuan.config import BadSettings, load_settings
-from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table
+from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table, refuse
 from suyuan.faces.cli.terminal import as_json, fail, tell
 from suyuan.faces.csv_rows import Broken
 from suyuan.faces.leak_file import Leak, read_leak, text_of
 from suyuan.flows.attribute_leak import EXPORT, attribute_leak, candidates_of
 from suyuan.flows.meet_canary_cards import CanaryCard, Met, canary_cards, canary_cards_met
+from suyuan.history.store import replay
 from suyuan.privacy.attribution import ACCUSATION_MAX, Attribution, Missing, Weighed
 from suyuan.privacy.canary import CARDS_MAX
 from suyuan.privacy.keyring import UnsafeKeyFile
+from suyuan.privacy.papers import FILE_BYTES_MAX
 from suyuan.privacy.vault import Vault
 from suyuan.settle.card import Formats, load_formats
 
@@ -63,6 +67,10 @@ WORDS: dict[Language, dict[str, str]] = {
         "told": "To be told (个人信息保护法 2021, art. 57): {people}",
         "more": "… and {count} more; --json lists all of them",
         "beyond": "{source} never held these whole: {fields}",
+        "photo_read": "The photo left by the read at event {seq}: {reader}, {at}, for {purpose}, “{reference}”; an"
+        " innocent read would be named with probability ≤ {bound}.",
+        "photo_marked": "The photo carries this platform's mark, but none of the reads in its history.",
+        "photo_unmarked": "No mark of this platform is found: no read here let it go, or its mark was removed.",
         "support": "Decision support, not a verdict: a mark names the copy, not the hand that let it go.",
     },
     "zh": {
@@ -78,6 +86,10 @@ WORDS: dict[Language, dict[str, str]] = {
         "told": "应告知（个人信息保护法 2021 第 57 条）：{people}",
         "more": "…… 另有 {count} 人，--json 列出全部",
         "beyond": "{source} 从未持有下列字段的完整值：{fields}",
+        "photo_read": "该照片经由事件 {seq} 的读取流出：{reader}，{at}，用途 {purpose}，“{reference}”；"
+        "无辜读取被误指的概率不超过 {bound}。",
+        "photo_marked": "该照片带有本平台标记，但不属于历史中的任何一次读取。",
+        "photo_unmarked": "未发现本平台标记：并非经由本平台读取流出，或标记已被去除。",
         "support": "仅供决策参考，并非结论：标记指向的是副本，而不是泄露它的人。",
     },
 }  # fmt: skip
@@ -143,6 +155,42 @@ def _read(file: Path, encoding: str, language: Language) -> Leak:
     if found.left_out:
         tell(text_of(found, file.name, language))
     return found
+
+
+@app.command()
+def photo(
+    file: Annotated[Path, typer.Argument(help="the leaked photo, as JPEG or PNG; a screenshot will do")],
+    *,
+    data: Data = Path("suyuan-data"),
+    is_for_machines: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Tell by whose read a leaked photo of a paper left, from the mark in its pixels."""
+    from suyuan.faces.confined import read_marks
+    from suyuan.flows.show_paper import whose_read
+
+    language = language_of(lang)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+    if len(content) > FILE_BYTES_MAX:
+        refuse(Refusal(Reason.paper_is_too_large), language)
+    with _platform(data) as (connection, vault):
+        found = whose_read(vault, replay(connection), partial(read_marks, content))
+    if isinstance(found, Refusal):
+        refuse(found, language)
+    if is_for_machines:
+        as_json(found._asdict())
+        return
+    words = WORDS[language]
+    if found.read_seq is None:
+        print(words["photo_marked" if found.is_marked else "photo_unmarked"])
+    else:
+        shown = found._asdict() | {"seq": found.read_seq, "at": text(found.at), "bound": _bound(found.chance_max)}
+        print(words["photo_read"].format(**shown))
+    print(words["support"])
 
 
 @app.command()
@@ -268,12 +316,15 @@ def _show_people(attribution: Attribution, words: dict[str, str]) -> None:
         print(words["more"].format(count=len(attribution.told) - SHOWN_MAX))
 
 
+def _bound(bound: float) -> str:
+    """A probability. Below that a number impresses and says no more."""
+    return "< 1e-99" if bound < 1e-99 else f"{bound:.1g}"
+
+
 def _row(it: Weighed, words: dict[str, str]) -> Sequence[str]:
     verdict = "named" if it.is_named else "lead" if it.is_lead else "neither"
     signs = ", ".join(f"{words[sign.kind.value]} {sign.hits}/{sign.trials}" for sign in it.signs)
-    # Beyond that a number impresses and says no more.
-    bound = "< 1e-99" if it.bound < 1e-99 else f"{it.bound:.1g}"
     return (
-        it.candidate.id, it.candidate.asked_by, it.candidate.recipient, words[verdict], bound,
+        it.candidate.id, it.candidate.asked_by, it.candidate.recipient, words[verdict], _bound(it.bound),
         f"10^{round(it.likelihood)}", f"{it.share:.0%}", signs,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from suyuan.app.supervisor import Supervisor, database_url
 from suyuan.base import clock, db
-from suyuan.faces.cli import admin, audit, retention
+from suyuan.faces.cli import admin, audit, leak, retention
 from suyuan.faces.cli.admin import office
 from suyuan.faces.cli.serve import settle_settings
 from suyuan.faces.cli.speaking import print_table
@@ -250,6 +250,10 @@ def test_a_photo_is_kept_shown_with_marks_and_deleted(folder: Path, platform: Pa
     assert shown["is_marked"]
     assert copy.stat().st_mode & 0o777 == 0o600
     assert (b"31N 121E" in photo.read_bytes(), b"31N 121E" in copy.read_bytes()) == (True, False)
+    leaked = CliRunner().invoke(leak.app, ["photo", str(copy), "--data", str(platform), "--lang", "en"])
+    assert (leaked.exit_code, f"event {shown['read']}: ofc_" in leaked.stdout) == (0, True), leaked.output
+    unmarked = _said(CliRunner().invoke(leak.app, ["photo", str(photo), "--data", str(platform), "--json"]))
+    assert (unmarked["is_marked"], unmarked["read_seq"]) == (False, None)
     again = _run(folder, "paper", "show", paper, *how, officer="second", lang="zh")
     assert (again.exit_code, "已存在" in again.stderr) == (2, True)
     _said(_run(folder, "paper", "delete", paper, "--because", "verified", officer="first"))
