@@ -19,6 +19,8 @@ from typing import Annotated
 
 import msgspec
 
+from suyuan.privacy.disclosure import CAPS, DisclosureCaps, ItemClass
+
 FILE = "suyuan.toml"
 
 
@@ -83,6 +85,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """The name and contact of each operator, channel and of the face check (`face_check`), as the notice lists them."""
     seller_age_min: Annotated[int, msgspec.Meta(ge=16, le=120)] = 18
     """How old a seller must be. 16 or 17 is for whoever can see that they live on work of their own."""
+    property_items_max: Annotated[int, msgspec.Meta(ge=0, le=CAPS[ItemClass.PROPERTY])] = CAPS[ItemClass.PROPERTY]
+    """Items of property, location, communication or credit a year for each officer and recipient; only tighter."""
+    trade_items_max: Annotated[int, msgspec.Meta(ge=0, le=CAPS[ItemClass.TRADE])] = CAPS[ItemClass.TRADE]
+    """The same for items of trade, health or lodging."""
+    other_items_max: Annotated[int, msgspec.Meta(ge=0, le=CAPS[ItemClass.OTHER])] = CAPS[ItemClass.OTHER]
+    """The same for all other items of personal information."""
+
+    @property
+    def disclosure_caps(self) -> DisclosureCaps:
+        """How much of personal data may be shown or given away a year."""
+        return DisclosureCaps(self.property_items_max, self.trade_items_max, self.other_items_max)
 
     @property
     def public_origin(self) -> str:

@@ -17,6 +17,8 @@ from suyuan.base.refusals import TEXTS, Reason, Refusal
 from suyuan.config import Settings
 from suyuan.faces.cli import COMMANDS
 from suyuan.faces.reference import refusals_page
+from suyuan.privacy.exports import COLUMNS
+from suyuan.privacy.purposes import EXPORT_PURPOSES
 from suyuan.privacy.retention import load_rules
 from suyuan.settle.limits import LimitRules
 
@@ -95,6 +97,19 @@ def test_each_retention_rule_is_documented_with_its_terms() -> None:
         assert rows[name][1:4] == [str(rule.active_d), str(rule.min_d), str(rule.max_d)]
         assert rows[name][4] == f"{rule.law} {rule.version}, {rule.article}"
         assert rows[name][6] == rule.begins.zh
+
+
+def test_each_column_and_purpose_of_exports_is_documented() -> None:
+    """With the kind of item that it counts as, and the rule that it rests on."""
+    rows = rows_of("exports.md")
+    assert list(rows) == [*(purpose.id for purpose in EXPORT_PURPOSES), *COLUMNS]
+    for purpose in EXPORT_PURPOSES:
+        basis = purpose.basis
+        assert rows[purpose.id][3] == f"{basis.law} {basis.version}, {basis.article}"
+        assert rows[purpose.id][2].startswith("whole" if purpose.shows_whole else "masks")
+    for name, column in COLUMNS.items():
+        assert rows[name][1] == column.item_class
+        assert CHINESE.search(rows[name][3])
 
 
 def commands() -> Iterator[str]:

@@ -63,6 +63,16 @@ def shanghai_day(at: int) -> str:
     return _day_text((at // SECOND + SHANGHAI_AHEAD_S) // DAY_S)
 
 
+def shanghai_midnight(day: str) -> Micros:
+    """The instant at which a day, as `YYYY-MM-DD`, begins in Asia/Shanghai. Raises `ValueError` for what is no day.
+
+    >>> shanghai_day(shanghai_midnight("2026-11-22")), shanghai_day(shanghai_midnight("2026-11-22") - 1)
+    ('2026-11-22', '2026-11-21')
+    """
+    begun = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+    return Micros((int(begun.timestamp()) - SHANGHAI_AHEAD_S) * SECOND)
+
+
 @lru_cache(maxsize=16)
 def _day_text(days: int) -> str:
     """Days since 1970 as text; remembered, because every redemption asks for today."""

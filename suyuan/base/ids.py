@@ -43,6 +43,8 @@ PREFIXES = {
     "whk": "webhook",
     "idn": "identity, by a pseudonym",
     "pye": "payee account, by a pseudonym",
+    "wrt": "warrant",
+    "rcp": "recipient",
     "exp": "export",
     "pap": "paper",
 }

@@ -146,6 +146,23 @@ class Reason(StrEnum):
     subject_is_closed = "subject_is_closed"
     paper_is_unknown = "paper_is_unknown"
     paper_file_is_missing = "paper_file_is_missing"
+    # Officers who give personal data away: to whom, how much of it, and beyond the border.
+    reads_alone_are_used_up = "reads_alone_are_used_up"
+    recipient_is_unknown = "recipient_is_unknown"
+    recipient_is_not_in_force = "recipient_is_not_in_force"
+    foreign_authority_is_referred = "foreign_authority_is_referred"
+    export_is_not_allowed = "export_is_not_allowed"
+    export_names_nobody = "export_names_nobody"
+    transfer_needs_a_contract = "transfer_needs_a_contract"
+    transfer_needs_an_assessment = "transfer_needs_an_assessment"
+    separate_consent_is_missing = "separate_consent_is_missing"
+    disclosure_cap_is_reached = "disclosure_cap_is_reached"
+    export_is_unknown = "export_is_unknown"
+    export_needs_a_third_person = "export_needs_a_third_person"
+    export_is_another_officers = "export_is_another_officers"
+    export_was_made_already = "export_was_made_already"
+    export_has_expired = "export_has_expired"
+    export_has_more_rows = "export_has_more_rows"
     # Answers of the world to work that was promised already.
     redemption_is_settled_already = "redemption_is_settled_already"
     payout_is_under_way = "payout_is_under_way"
@@ -378,6 +395,38 @@ TEXTS: dict[Reason, Text] = {
         "没有这份材料或已删除，请查看现存材料列表。"),
     Reason.paper_file_is_missing: Text(500, "The paper's sealed file is not in the data folder; restore the folder papers from its backup.",
         "该材料的密封文件不在数据目录中，请从备份恢复 papers 目录。"),
+    Reason.reads_alone_are_used_up: Text(403, "One officer alone may see no more items of this kind this year than are left; leave the field out, or propose an export that others agree to.",
+        "单人本年度可查看的该类信息余量不足，请去掉该字段，或提出须他人同意的导出。"),
+    Reason.recipient_is_unknown: Text(404, "No such recipient is registered; propose one, with its contract and its key.",
+        "没有登记这个接收方，请先提议登记其合同与密钥。"),
+    Reason.recipient_is_not_in_force: Text(403, "The recipient's contract ends before this, or has ended; renew it as a new recipient.",
+        "接收方的合同已经终止或早于所需期限，请以新的接收方重新登记。"),
+    Reason.foreign_authority_is_referred: Text(403, "No personal data goes to a court or authority abroad (个人信息保护法 2021, art. 41); refer it to the competent authority in China.",
+        "不得向境外司法或者执法机构提供个人信息（个人信息保护法 2021 第41条），请转由境内主管机关处理。"),
+    Reason.export_is_not_allowed: Text(403, "The purpose does not allow this export to this recipient; choose a purpose, columns and sellers that fit each other.",
+        "该目的不允许向此接收方作这样的导出，请选择相符的目的、列和卖卡人。"),
+    Reason.export_names_nobody: Text(422, "Nobody is left whose data may be opened; name others, or close the request.",
+        "没有可以提供信息的对象，请另行指定，或结束该请求。"),
+    Reason.transfer_needs_a_contract: Text(403, "So much personal data abroad needs a standard contract or a certification; file one and register the recipient with it.",
+        "出境的个人信息达到须订立标准合同或通过认证的数量，请办理后连同文号重新登记接收方。"),
+    Reason.transfer_needs_an_assessment: Text(403, "So much personal data abroad needs a security assessment; apply for it and register the recipient with its number.",
+        "出境的个人信息达到须申报安全评估的数量，请申报通过后连同文号重新登记接收方。"),
+    Reason.separate_consent_is_missing: Text(403, "Data goes abroad only with each person's separate consent for this recipient; ask them first, or leave them out.",
+        "向境外提供须取得本人对该接收方的单独同意，请先征得同意，或去掉相关人员。"),
+    Reason.disclosure_cap_is_reached: Text(403, "A yearly counter of disclosures has only so much left; leave such columns out, name fewer people, or wait for the new year.",
+        "年度披露计数仅余所示数量，请去掉该类列、减少人数，或等待新年度。"),
+    Reason.export_is_unknown: Text(404, "There is no such export; list them.",
+        "没有这项导出，请查看导出列表。"),
+    Reason.export_needs_a_third_person: Text(403, "This export goes beyond half of a cap; a third officer, who neither asked nor approved, must agree first.",
+        "该导出超过年度上限的一半，须由既非申请人也非批准人的第三位操作员同意。"),
+    Reason.export_is_another_officers: Text(403, "Only the officer who asked for this export makes it; ask that officer.",
+        "只有申请该导出的操作员可以制作，请由其本人操作。"),
+    Reason.export_was_made_already: Text(409, "The export was made already; use that file, or propose another export.",
+        "该导出已经制作，请使用该文件，或另行提出导出。"),
+    Reason.export_has_expired: Text(409, "The export was not made within a day of its approval; propose it anew if it is still needed.",
+        "该导出未在批准后一日内制作，如仍需要请重新提出。"),
+    Reason.export_has_more_rows: Text(409, "The export has more rows than were approved; propose it anew with a larger number.",
+        "导出的行数超过批准的数量，请以更大的数量重新提出。"),
     Reason.redemption_is_settled_already: Text(409, "The redemption has gone past this step; read its state.",
         "该兑换已过此步骤，请查询其状态。"),
     Reason.payout_is_under_way: Text(409, "The payout is under way and its end not known yet; try again once it is.",

@@ -22,6 +22,8 @@ import msgspec
 
 WHOLE_NUMBER_MAX = 2**53 - 1
 
+_FORMULAS = "=+-@\t\r\n＝＋－＠"
+
 _sorted_json = msgspec.json.Encoder(order="sorted")
 
 
@@ -54,6 +56,18 @@ def unb64(text: str) -> bytes:
     if b64(content) != text:
         raise ValueError("this is not unpadded base64url text in its only form")
     return content
+
+
+def harmless_cell(cell: int | str) -> int | str:
+    """A cell of a CSV file: a spreadsheet runs text that opens like a formula, whoever wrote it, in either width.
+
+    >>> harmless_cell("=HYPERLINK(0)"), harmless_cell(" ＋1"), harmless_cell("王**"), harmless_cell(-1)
+    ("'=HYPERLINK(0)", "' ＋1", '王**', -1)
+    """
+    if isinstance(cell, int):
+        return cell
+    opening = cell.lstrip(" \u3000\xa0")[:1]
+    return f"'{cell}" if opening and opening in _FORMULAS else cell
 
 
 def _plain(value: Any) -> Any:

@@ -30,8 +30,10 @@ from suyuan.flows.change_terms import (
     proposal_subject,
     switch_subject,
 )
+from suyuan.flows.export_records import AgreeExport, agreement_subject
 from suyuan.flows.hold_records import PlaceHold, hold_subject
 from suyuan.flows.keep_papers import AddPaper, DeletePaper, add_subject, delete_subject
+from suyuan.flows.make_export import BeginExport, RecordExport, beginning_subject, made_subject
 from suyuan.flows.officer_signature import statement
 from suyuan.flows.read_fields import ReadAsOfficer, read_subject
 
@@ -108,3 +110,19 @@ def delete_paper(officer: Officer, paper: str, reason: str, *, now: Micros) -> D
     """The end of a paper, which takes one officer, who says why."""
     unsigned = DeletePaper(paper, reason, now, officer.id, b"")
     return msgspec.structs.replace(unsigned, signature=officer.sign("delete_paper", delete_subject(unsigned)))
+
+
+def agree(officer: Officer, export: str, change: str) -> AgreeExport:
+    """A third officer's agreement to an export, over the text that the first two signed."""
+    return AgreeExport(export, officer.id, officer.sign("agree", agreement_subject(export, change)))
+
+
+def begin_export(officer: Officer, export: str, *, now: Micros) -> BeginExport:
+    """The officer who asked for an export makes it now."""
+    return BeginExport(export, officer.id, now, officer.sign("begin_export", beginning_subject(export, now)))
+
+
+def record_export(officer: Officer, export: str, rows: int, sha256: str) -> RecordExport:
+    """And says what came out."""
+    signature = officer.sign("made_export", made_subject(export, rows, sha256))
+    return RecordExport(export, officer.id, rows, sha256, signature)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import TupleRow
 
-from suyuan.history.events import FieldsRead, FieldsRead1
+from suyuan.history.privacy_events import FieldsRead, FieldsRead1
 from suyuan.history.store import of_kinds
 from suyuan.privacy.attribution import Attribution, Candidate, LeakedRow, Lineup, attribute
 from suyuan.privacy.canary import Shown

@@ -1,4 +1,4 @@
-"""The rule book changes: officers, partners, agents, contracts, keys, kill switches, and who is to be forgotten.
+"""The rule book changes: officers, partners, contracts, keys, kill switches; who is to be forgotten, what is exported.
 
 Contracts, ratios, keys and partners change in two steps: one officer *proposes*, a second one *approves*, and only then
 the change is in force. Each step carries the officer's signature over the canonical bytes of what is meant, so that
@@ -20,9 +20,11 @@ import msgspec
 
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.base.wire import canonical
-from suyuan.flows import forget_subject, hold_records, hold_warrants, trade_terms
+from suyuan.flows import export_records, forget_subject, hold_recipients, hold_records, hold_warrants, trade_terms
 from suyuan.flows.changing import Approval, Change, ChangeKind, Made
+from suyuan.flows.export_records import ExportRecords
 from suyuan.flows.forget_subject import ForgetSeller
+from suyuan.flows.hold_recipients import AddRecipient, EndRecipient
 from suyuan.flows.hold_records import LiftHold
 from suyuan.flows.hold_warrants import AddWarrant, EndWarrant
 from suyuan.flows.officer_signature import check_officer, has_signed
@@ -54,7 +56,7 @@ class AddOfficer(Change, frozen=True, tag="add_officer"):
 
 AnyChange: TypeAlias = (
     AddOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey
-    | ForgetSeller | AddWarrant | EndWarrant | LiftHold
+    | ForgetSeller | AddWarrant | EndWarrant | LiftHold | AddRecipient | EndRecipient | ExportRecords
 )  # fmt: skip
 _changes = msgspec.json.Decoder(AnyChange)
 
@@ -264,4 +266,6 @@ CHANGES: dict[type[Change], ChangeKind] = {
     **forget_subject.CHANGES,
     **hold_warrants.CHANGES,
     **hold_records.CHANGES,
+    **hold_recipients.CHANGES,
+    **export_records.CHANGES,
 }

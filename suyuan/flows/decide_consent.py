@@ -19,9 +19,9 @@ from suyuan.flows.act_once import act_once, check_actor, check_speaker, want_act
 from suyuan.flows.desk import Desk, ask_line
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.who_asks import Asking, Knock, who_asks
-from suyuan.history.events import ConsentGiven, ConsentRefused, ConsentWithdrawn
 from suyuan.history.fact import Fact
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.history.privacy_events import ConsentGiven, ConsentRefused, ConsentWithdrawn
 from suyuan.privacy import consent
 from suyuan.privacy.classes import Privacy
 from suyuan.privacy.consent import BY_PARTNER, BY_SELLER, GIVE, REFUSE, WITHDRAW, Consent, Said, Subject, recipient_of

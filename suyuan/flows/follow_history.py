@@ -13,9 +13,10 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from suyuan.base.clock import DAY_S, plus
-from suyuan.history.events import Event, FieldsRead, FieldsRead1, RedemptionTaken, SellerRegistered, kind_of_type
+from suyuan.history.events import Event, RedemptionTaken, SellerRegistered, kind_of_type
 from suyuan.history.followers import Stretch, advance, next_stretch
 from suyuan.history.paper_events import PaperSealed
+from suyuan.history.privacy_events import FieldsRead, FieldsRead1
 from suyuan.history.store import Recorded
 from suyuan.privacy import readings, retention
 from suyuan.privacy.retention import APPLICANT, BALANCE_NUMBER, CARD_SECRET, SELLER, Entry, RetentionRules

@@ -32,10 +32,10 @@ from suyuan.flows.hold_records import is_held
 from suyuan.flows.keep_papers import FORGOTTEN
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.tidy_papers import drop_papers
-from suyuan.history.events import ShreddingIntended, ShreddingPutOff, SubjectsShredded
 from suyuan.history.fact import Fact
 from suyuan.history.frames import Commands
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.history.privacy_events import ShreddingIntended, ShreddingPutOff, SubjectsShredded
 from suyuan.privacy import papers, pseudonyms, retention, shredding
 from suyuan.privacy.keyring import NoEpochKey
 from suyuan.privacy.purposes import Citation

@@ -14,8 +14,8 @@ from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
 from suyuan.flows.officer_signature import check_signed_now, want_signed_now
 from suyuan.flows.shelves import Shelves
-from suyuan.history.events import HoldLifted, HoldPlaced
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.history.privacy_events import HoldLifted, HoldPlaced
 from suyuan.privacy.standing import CASES_MAX, LegalHold
 
 _CASE = re.compile(r"[0-9A-Za-z_.:/-]{1,64}")

@@ -12,7 +12,7 @@ import re
 
 from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
 from suyuan.flows.shelves import Shelves
-from suyuan.history.events import WarrantEnded, WarrantRegistered
+from suyuan.history.privacy_events import WarrantEnded, WarrantRegistered
 from suyuan.privacy.purposes import ANSWER_AUTHORITY, fields_of
 from suyuan.privacy.warrants import SUBJECTS_MAX, Warrant
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import msgspec
 
 from suyuan.flows.shelves import Shelves
-from suyuan.history.events import EpochClosed, EpochDestroyed
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.history.privacy_events import EpochClosed, EpochDestroyed
 from suyuan.privacy.pseudonyms import Marks, Pseudonym
 from suyuan.privacy.subject_keys import VAULT, SubjectKey, VaultEpoch
 

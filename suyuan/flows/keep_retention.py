@@ -27,8 +27,8 @@ from suyuan.flows.keep_papers import RETENTION_ENDED
 from suyuan.flows.restrict_subject import restrict, resume, want_restriction
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.tidy_papers import drop_papers
-from suyuan.history.events import TermEnded
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.history.privacy_events import TermEnded
 from suyuan.privacy import papers, retention
 from suyuan.privacy.retention import ACTIVE, OF_PAPERS, OF_REDEMPTIONS, RESTRICTED, SHREDDED, Entry, Plan, Rule
 from suyuan.privacy.standing import NO_LONGER_NEEDED

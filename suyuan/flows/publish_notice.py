@@ -11,8 +11,8 @@ import msgspec
 from suyuan.base.refusals import Refusal
 from suyuan.flows.desk import Desk, ask_line
 from suyuan.flows.shelves import Shelves
-from suyuan.history.events import NoticePublished
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.history.privacy_events import NoticePublished
 from suyuan.privacy.notices import PublishedNotice
 
 

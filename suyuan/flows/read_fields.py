@@ -7,6 +7,10 @@ which names the subjects, the fields, the purpose and its rule, and never a valu
 - an officer (`ReadAsOfficer`), who signs what is to be read and why: masked values, unless a warrant that two officers
   brought into force names these subjects and fields. Photos have no mask; one officer may look at a seller's to verify
   them, or to examine a card, and what is shown carries that officer's marks (`show_paper`).
+  brought into force names these subjects and fields. What an officer sees is counted (`count_disclosures`), so that
+  leafing through all sellers page by page ends where an export would; a warrant's reads are counted and go on.
+
+An export (`export_records`) is read for too, by its own commands, and recorded by the same event.
 
 For a purpose that rests on consent, whoever has not agreed that this reader reads it, or has taken that back, is left
 out. So is whoever is to be forgotten, or restricted: their fields stay closed whatever the reader does. Only a warrant
@@ -21,27 +25,33 @@ from typing import TypeAlias
 import msgspec
 
 from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.count_disclosures import count_disclosures, too_much_alone, want_counts
 from suyuan.flows.officer_signature import check_signed_now, want_signed_now
 from suyuan.flows.shelves import Shelves
-from suyuan.history.events import FieldsRead
 from suyuan.history.frames import Commands
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.history.privacy_events import FieldsRead
 from suyuan.privacy import grant
 from suyuan.privacy.authority import Authority
 from suyuan.privacy.consent import consent_id, is_in_force
+from suyuan.privacy.disclosure import item_class_of, items_of, officer_counter
 from suyuan.privacy.purposes import (
     ANSWER_AUTHORITY,
     EXAMINE_CARD,
     HELP_SELLER,
+    OF_EXPORTS,
     VERIFY_SELLER,
     Field,
     Ground,
     Purpose,
+    fields_of,
     purpose_of,
 )
 from suyuan.privacy.warrants import Warrant
 
 SUBJECTS_MAX = 1_000
+# What only a warrant's read and an export's refer to.
+OWN_REFERENCES = ("wrt_", "exp_")
 BY_OFFICERS = (HELP_SELLER, ANSWER_AUTHORITY, VERIFY_SELLER, EXAMINE_CARD)
 
 
@@ -120,7 +130,7 @@ async def _recorded(line: Commands, command: AnyRead) -> Authority | Refusal:
 
 def want(shelves: Shelves, command: RecordRead, now: int) -> bool:
     """Which rows are needed."""
-    _want_subjects(shelves, command)
+    want_subjects(shelves, command.subjects)
     purpose = purpose_of(command.purpose)
     if purpose is not None and purpose.ground is Ground.CONSENT:
         shelves.consents.want_all(_consent_id(command, subject) for subject in command.subjects)
@@ -130,7 +140,7 @@ def want(shelves: Shelves, command: RecordRead, now: int) -> bool:
 def apply(shelves: Shelves, command: RecordRead, turn: Turn) -> Decided:
     """Keeps the platform's own read, without those who are to be forgotten."""
     purpose = purpose_of(command.purpose)
-    if purpose is None or purpose in BY_OFFICERS:
+    if purpose is None or purpose in BY_OFFICERS or purpose in OF_EXPORTS:
         return Decided(Refusal(Reason.read_is_not_allowed, "purpose"))
     return _read(shelves, command, purpose, turn)
 
@@ -138,7 +148,8 @@ def apply(shelves: Shelves, command: RecordRead, turn: Turn) -> Decided:
 def want_as_officer(shelves: Shelves, command: ReadAsOfficer, now: int) -> bool:
     """Which rows are needed."""
     want_signed_now(shelves, command.reader, command.signature)
-    _want_subjects(shelves, command)
+    want_subjects(shelves, command.subjects)
+    want_counts(shelves, officer_counter(command.reader))
     shelves.warrants.want(command.reference)
     return True
 
@@ -153,11 +164,30 @@ def apply_as_officer(shelves: Shelves, command: ReadAsOfficer, turn: Turn) -> De
     purpose = purpose_of(command.purpose)
     if purpose not in BY_OFFICERS or len(command.subjects) > SUBJECTS_MAX or not command.reference:
         return Decided(Refusal(Reason.read_is_not_allowed, "purpose"))
+    # Whoever looks for the source of a leak tells reads from exports by what they refer to.
+    if purpose.ground is not Ground.WARRANT and command.reference.startswith(OWN_REFERENCES):
+        return Decided(Refusal(Reason.read_is_not_allowed, "reference"))
+    fields = fields_of(command.fields)
+    if not fields or any(purpose not in field.purposes for field in fields):
+        return Decided(Refusal(Reason.read_is_not_allowed, "fields"))
     if purpose.ground is Ground.WARRANT:
         refusal = _check_warrant(shelves.warrants.get(command.reference), command, turn.at)
-        if refusal is not None:
-            return Decided(refusal)
-    return _read(shelves, command, purpose, turn)
+    refusal = refusal or _count(shelves, command, purpose, fields, turn)
+    return Decided(refusal) if refusal is not None else _read(shelves, command, purpose, turn)
+
+
+def _count(
+    shelves: Shelves, command: ReadAsOfficer, purpose: Purpose, fields: tuple[Field, ...], turn: Turn
+) -> Refusal | None:
+    """Counts what the officer is about to see, or says that it is too much for one alone."""
+    people = len(open_subjects(shelves, command.subjects, purpose))
+    items = items_of((item_class_of(field.key_class) for field in fields), people=people)
+    counter = officer_counter(command.reader)
+    by_order = purpose.ground is Ground.WARRANT
+    if not by_order and (refusal := too_much_alone(shelves, counter, items, at=turn.at)) is not None:
+        return refusal
+    count_disclosures(shelves, counter, items, at=turn.at, by_order=by_order)
+    return None
 
 
 def _check_warrant(warrant: Warrant | None, command: ReadAsOfficer, at: int) -> Refusal | None:
@@ -169,19 +199,24 @@ def _check_warrant(warrant: Warrant | None, command: ReadAsOfficer, at: int) -> 
 
 
 def _read(shelves: Shelves, command: AnyRead, purpose: Purpose, turn: Turn) -> Decided:
-    subjects = tuple(
-        subject
-        for subject in command.subjects
-        if _is_open(shelves, subject, purpose) and _is_agreed(shelves, command, subject, purpose)
-    )
+    opened = open_subjects(shelves, command.subjects, purpose)
+    subjects = tuple(subject for subject in opened if _is_agreed(shelves, command, subject, purpose))
     if not subjects:
         return Decided(ReadRecorded(turn.seq, turn.at, ()))
-    return Decided(ReadRecorded(turn.seq, turn.at, subjects), (_event(command, purpose, subjects),))
+    event = read_event(purpose, command.reader, command.reference, subjects=subjects, fields=command.fields)
+    return Decided(ReadRecorded(turn.seq, turn.at, subjects), (event,))
 
 
-def _want_subjects(shelves: Shelves, command: AnyRead) -> None:
-    shelves.shreddings.want_all(command.subjects)
-    shelves.restrictions.want_all(command.subjects)
+def want_subjects(shelves: Shelves, subjects: Iterable[str]) -> None:
+    """Which rows `open_subjects` needs."""
+    wanted = list(subjects)
+    shelves.shreddings.want_all(wanted)
+    shelves.restrictions.want_all(wanted)
+
+
+def open_subjects(shelves: Shelves, subjects: Iterable[str], purpose: Purpose) -> tuple[str, ...]:
+    """Those of them whose fields may be opened for this purpose."""
+    return tuple(subject for subject in subjects if _is_open(shelves, subject, purpose))
 
 
 def _is_open(shelves: Shelves, subject: str, purpose: Purpose) -> bool:
@@ -203,18 +238,21 @@ def _consent_id(command: AnyRead, subject: str) -> str:
     return consent_id(subject, command.purpose, command.reader)
 
 
-def _event(command: AnyRead, purpose: Purpose, subjects: tuple[str, ...]) -> FieldsRead:
+def read_event(
+    purpose: Purpose, reader: str, reference: str, *, subjects: tuple[str, ...], fields: tuple[str, ...]
+) -> FieldsRead:
+    """What history keeps of a read, whoever reads."""
     return FieldsRead(
         purpose=purpose.id,
         authority=purpose.ground.value,
         law=purpose.basis.law,
         version=purpose.basis.version,
         article=purpose.basis.article,
-        reader=command.reader,
-        reference=command.reference,
+        reader=reader,
+        reference=reference,
         shows_whole=purpose.shows_whole,
         subjects=subjects,
-        fields=command.fields,
+        fields=fields,
     )
 
 

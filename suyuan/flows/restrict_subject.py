@@ -11,8 +11,8 @@ Only what was promised before, the person's own request and an authority's order
 from __future__ import annotations
 
 from suyuan.flows.shelves import Shelves
-from suyuan.history.events import ProcessingRestricted, ProcessingResumed
 from suyuan.history.fact import Fact
+from suyuan.history.privacy_events import ProcessingRestricted, ProcessingResumed
 from suyuan.privacy.standing import SUBJECT_ASKED, Restriction
 
 

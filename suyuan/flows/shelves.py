@@ -8,11 +8,28 @@ from __future__ import annotations
 from typing import Protocol
 
 from suyuan.history.working_set import Connection, Shelf
-from suyuan.privacy import consent, notices, papers, pseudonyms, shredding, standing, subject_keys, warrants
+from suyuan.privacy import (
+    abroad,
+    consent,
+    disclosure,
+    exports,
+    notices,
+    papers,
+    pseudonyms,
+    recipients,
+    shredding,
+    standing,
+    subject_keys,
+    warrants,
+)
+from suyuan.privacy.abroad import AbroadCount, AbroadSubject
 from suyuan.privacy.consent import Consent
+from suyuan.privacy.disclosure import DisclosureCaps, DisclosureCount
+from suyuan.privacy.exports import Export
 from suyuan.privacy.notices import PublishedNotice
 from suyuan.privacy.papers import Paper
 from suyuan.privacy.pseudonyms import Pseudonym
+from suyuan.privacy.recipients import Recipient
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.standing import LegalHold, Restriction
 from suyuan.privacy.subject_keys import SubjectKey, VaultEpoch
@@ -37,7 +54,7 @@ class _Written(Protocol):
 class Shelves:
     """The line's working set."""
 
-    def __init__(self, rules: LimitRules) -> None:
+    def __init__(self, rules: LimitRules, caps: DisclosureCaps | None = None) -> None:
         self.register = Register()
         self.once = Once()
         self.cards = Cards()
@@ -55,6 +72,12 @@ class Shelves:
         self.consents = Shelf(consent.TABLE, Consent, changing=consent.CHANGING)
         self.notices = Shelf(notices.TABLE, PublishedNotice)
         self.papers = Shelf(papers.TABLE, Paper, changing=("state", "reason", "deleted_at"))
+        self.recipients = Shelf(recipients.TABLE, Recipient, changing=("ends_at",))
+        self.exports = Shelf(exports.TABLE, Export, changing=exports.CHANGING)
+        self.disclosures = Shelf(disclosure.TABLE, DisclosureCount, changing=("year", "items", "by_order"))
+        self.abroad_subjects = Shelf(abroad.TABLE, AbroadSubject, changing=("year", "sensitive_year"), rows_max=0)
+        self.abroad_count = Shelf(abroad.COUNT_TABLE, AbroadCount, changing=("year", "people", "sensitive"))
+        self.caps = caps or DisclosureCaps()
         self.limits = Limits(self.books, rules)
         self._written: tuple[_Written, ...] = (
             *self.register.shelves,
@@ -75,6 +98,11 @@ class Shelves:
             self.consents,
             self.notices,
             self.papers,
+            self.recipients,
+            self.exports,
+            self.disclosures,
+            self.abroad_subjects,
+            self.abroad_count,
         )
 
     async def load(self, connection: Connection) -> bool:

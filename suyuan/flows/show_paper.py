@@ -18,7 +18,7 @@ from suyuan.base.clock import shanghai_day
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.read_fields import ReadAsOfficer, read_as_officer
 from suyuan.flows.seal_paper import PaperRoom
-from suyuan.history.events import FieldsRead
+from suyuan.history.privacy_events import FieldsRead
 from suyuan.history.store import Recorded
 from suyuan.privacy.authority import Authority
 from suyuan.privacy.papers import DELETED, KINDS, Paper, digest_of

@@ -5,8 +5,8 @@ collected, since a form that asks for it is not served (`privacy.minimal`). The 
 (`privacy.notice`), so the platform cannot do one thing and tell another. A citation is (law, version, article), as
 `LAW.md` asks; it says on what the platform relies, and a lawyer signs before anybody calls that compliant.
 
->>> SELLER_PAYEE.name, SELLER_PAYEE.key_class.value, [purpose.id for purpose in SELLER_PAYEE.purposes]
-('seller.payee/1', 'finance', ['pay_seller', 'help_seller', 'answer_subject', 'answer_authority'])
+>>> CARD_SERIAL.name, CARD_SERIAL.key_class.value, [purpose.id for purpose in CARD_SERIAL.purposes]
+('card.serial/1', 'card_secret', ['consume_card', 'answer_authority'])
 >>> COMPARE_FACE.is_sensitive, COMPARE_FACE.is_separate, PAY_SELLER.is_sensitive, PAY_SELLER.is_separate
 (True, True, True, False)
 """
@@ -138,8 +138,10 @@ CHANNEL = Recipient("channel", Words("the payout channel of the contract", "合�
 FACE_CHECK = Recipient("face_check", Words("the provider of the face check", "人脸核验服务方"))
 PARTNER = Recipient("partner", Words("the partner through which the seller was registered", "为卖卡人办理登记的合作方"))
 AUTHORITY = Recipient("authority", Words("the authority that gave the order", "作出调取决定的主管机关"))
+REGULATOR = Recipient("regulator", Words("the competent authority that asks for it by law", "依法要求提供的主管部门"))
+AUDITOR = Recipient("auditor", Words("the auditor of how personal data is handled", "个人信息保护合规审计机构"))
 
-RECIPIENTS = (OPERATOR, CHANNEL, FACE_CHECK, PARTNER, AUTHORITY)
+RECIPIENTS = (OPERATOR, CHANNEL, FACE_CHECK, PARTNER, AUTHORITY, REGULATOR, AUDITOR)
 
 # What the law names as sensitive, of the classes that are handled here (个人信息保护法 2021, art. 28).
 SENSITIVE_CLASSES = frozenset({Privacy.FINANCE, Privacy.BIOMETRIC})
@@ -152,6 +154,9 @@ _REAL_NAME = Citation("反电信网络诈骗法", "2022", "21")
 _NETWORK_LOG = Citation("网络安全法", "2025", "23")
 _COPY = Citation(_PIPL, "2021", "45")
 _EVIDENCE = Citation("数据安全法", "2021", "35")
+_SUPPLY = Citation("电子商务法", "2018", "25")
+_COMPLIANCE_AUDIT = Citation(_PIPL, "2021", "54")
+_ABROAD_CONSENT = Citation(_PIPL, "2021", "39")
 
 CONSUME_CARD = Purpose(
     "consume_card", Ground.CONTRACT, _TO_PERFORM_A_CONTRACT,
@@ -259,6 +264,60 @@ TELL_PARTNER_NUMBER = Purpose(
         "合作方改以兑换编号识别卖卡人；其他服务不受影响。",
     ),
 )  # fmt: skip
+SUPPLY_REGULATOR = Purpose(
+    "supply_regulator", Ground.LEGAL_DUTY, _SUPPLY,
+    "To give a competent authority the trade data that it asks for by law.",
+    "依法向有关主管部门提供其要求的交易数据信息。",
+    shows_whole=True,
+    recipient=REGULATOR,
+    sensitivity=Sensitivity(
+        Words("The law lets the authority say what it needs; the account is given only where it does.",
+              "由主管部门依法确定所需信息；仅在其要求时提供账户。"),
+        Words("The authority may act on what it learns.", "主管部门可能据此采取措施。"),
+    ),
+)  # fmt: skip
+RECONCILE_PARTNER = Purpose(
+    "reconcile_partner", Ground.CONTRACT, _TO_PERFORM_A_CONTRACT,
+    "To settle accounts with the partner through whom a seller redeemed; it gets masked values only.",
+    "与卖卡人所属的合作方对账；仅提供脱敏后的信息。",
+    recipient=PARTNER,
+    sensitivity=Sensitivity(
+        Words("Which account was paid is what the two compare.", "对账须核对款项付至哪个账户。"),
+        Words("The partner sees the last four characters, too few to use.", "合作方只见末四位，不足以使用。"),
+    ),
+)  # fmt: skip
+AUDIT_COMPLIANCE = Purpose(
+    "audit_compliance", Ground.LEGAL_DUTY, _COMPLIANCE_AUDIT,
+    "To let an auditor check how personal data is handled here; masked values only.",
+    "供审计机构开展个人信息保护合规审计；仅提供脱敏后的信息。",
+    recipient=AUDITOR,
+    sensitivity=Sensitivity(
+        Words("An audit that may not look at anything proves nothing.", "不能查验的审计没有意义。"),
+        Words("The auditor sees the last four characters, too few to use.", "审计人员只见末四位，不足以使用。"),
+    ),
+)  # fmt: skip
+# Opens nothing by itself: it is what has to be added where an export for a contract leaves the country.
+PROVIDE_ABROAD = Purpose(
+    "provide_abroad", Ground.CONSENT, _ABROAD_CONSENT,
+    "To let the partner have what it settles accounts by in a country other than China; masked values only.",
+    "合作方在境外的，向其提供对账所需的信息；仅提供脱敏后的信息。",
+    recipient=PARTNER,
+    sensitivity=Sensitivity(
+        Words("Which account was paid is what the two compare.", "对账须核对款项付至哪个账户。"),
+        Words(
+            "Abroad other laws protect it; it is masked, so the little that is there is too little to use.",
+            "境外适用不同的法律；所提供的均为脱敏信息，不足以使用。",
+        ),
+    ),
+    alternative=Words(
+        "The partner settles by redemptions without anything of the seller; nothing else changes.",
+        "合作方仅按兑换笔数对账，不含卖卡人信息；其他服务不受影响。",
+    ),
+)  # fmt: skip
+
+# Those for which data may leave the platform as a file; what each may hold stands in `privacy.exports`.
+EXPORT_PURPOSES = (SUPPLY_REGULATOR, RECONCILE_PARTNER, AUDIT_COMPLIANCE)
+OF_EXPORTS = (*EXPORT_PURPOSES, PROVIDE_ABROAD)
 
 VERIFY_SELLER = Purpose(
     "verify_seller", Ground.LEGAL_DUTY, _REAL_NAME,
@@ -286,25 +345,26 @@ EXAMINE_CARD = Purpose(
 
 PURPOSES = (
     CONSUME_CARD, PAY_SELLER, HELP_SELLER, KNOW_DEVICE, REGISTER_SELLER, KEEP_NETWORK_LOG, ANSWER_SUBJECT,
-    ANSWER_AUTHORITY, COMPARE_FACE, TELL_PARTNER_NUMBER, VERIFY_SELLER, EXAMINE_CARD,
+    ANSWER_AUTHORITY, COMPARE_FACE, TELL_PARTNER_NUMBER, VERIFY_SELLER, EXAMINE_CARD, *OF_EXPORTS,
 )  # fmt: skip
 ON_CONSENT = tuple(purpose for purpose in PURPOSES if purpose.ground is Ground.CONSENT)
 
 _OF_SELLERS = (REGISTER_SELLER, ANSWER_SUBJECT, ANSWER_AUTHORITY)
 
 SELLER_NAME = Field(
-    "seller", "name", 1, Privacy.IDENTITY, masked_name, Words("name", "姓名"), (HELP_SELLER, *_OF_SELLERS)
-)
+    "seller", "name", 1, Privacy.IDENTITY, masked_name, Words("name", "姓名"),
+    (HELP_SELLER, *_OF_SELLERS, *OF_EXPORTS),
+)  # fmt: skip
 SELLER_IDENTITY = Field(
     "seller", "identity_number", 1, Privacy.IDENTITY, masked_identity, Words("ID number", "身份证号码"), _OF_SELLERS
 )
 SELLER_NUMBER = Field(
     "seller", "number", 1, Privacy.CONTACT, masked_number, Words("phone number", "手机号码"),
-    (HELP_SELLER, TELL_PARTNER_NUMBER, *_OF_SELLERS),
+    (HELP_SELLER, TELL_PARTNER_NUMBER, *_OF_SELLERS, *OF_EXPORTS),
 )  # fmt: skip
 SELLER_PAYEE = Field(
     "seller", "payee", 1, Privacy.FINANCE, masked_account, Words("account to be paid on", "收款账户"),
-    (PAY_SELLER, HELP_SELLER, ANSWER_SUBJECT, ANSWER_AUTHORITY),
+    (PAY_SELLER, HELP_SELLER, ANSWER_SUBJECT, ANSWER_AUTHORITY, *OF_EXPORTS),
 )  # fmt: skip
 CARD_SERIAL = Field(
     "card", "serial", 1, Privacy.CARD_SECRET, masked_account, Words("serial of a card", "卡号"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suyuan.base.wire import WHOLE_NUMBER_MAX, b64, canonical, canonical_record, unb64
+from suyuan.base.wire import WHOLE_NUMBER_MAX, b64, canonical, canonical_record, harmless_cell, unb64
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 plain = st.none() | st.booleans() | st.integers(-WHOLE_NUMBER_MAX, WHOLE_NUMBER_MAX) | texts
@@ -69,3 +69,13 @@ def test_a_record_has_the_bytes_of_its_fields() -> None:
     """The fast way for the hot path and the careful way agree."""
     record = _Record(b=1, a="话")
     assert canonical_record(record) == canonical(record) == canonical({"a": "话", "b": 1})
+
+
+@given(st.text(max_size=3), st.sampled_from("=+-@\t\r\n＝＋－＠"), texts)
+def test_no_cell_opens_like_a_formula(before: str, formula: str, after: str) -> None:
+    """Whatever blanks stand before it; and a cell that needs no change keeps every character."""
+    for cell in (before + formula + after, before.strip() + after):
+        harmless = harmless_cell(cell)
+        assert isinstance(harmless, str)
+        assert harmless.lstrip(" \u3000\xa0")[:1] not in set("=+-@\t\r\n＝＋－＠")
+        assert harmless in (cell, "'" + cell)

@@ -198,7 +198,7 @@ def test_the_list_shows_how_a_seller_stands_to_everything(house: House) -> None:
         found = listed(house, key=key)
         assert isinstance(found, Consents)
         said = {one.subject.purpose.id: one.row and one.row.state for one in found.standings}
-        assert said == {"compare_face": GIVEN, "tell_partner_number": None}
+        assert said == {"compare_face": GIVEN, "tell_partner_number": None, "provide_abroad": None}
     assert listed(house, key="key_2") == Refusal(Reason.seller_is_unknown, "seller")
     assert listed(house, "slr_3", key="key_seller") == Refusal(Reason.seller_is_unknown, "seller")
 

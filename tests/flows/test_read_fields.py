@@ -36,6 +36,7 @@ from suyuan.privacy.purposes import (
     HELP_SELLER,
     PAY_SELLER,
     PURPOSES,
+    SELLER_IDENTITY,
     SELLER_NAME,
     SELLER_NUMBER,
     SELLER_PAYEE,
@@ -163,7 +164,16 @@ def _again(house: House) -> Any:
 
 
 def _for_the_platforms_purpose(house: House) -> Any:
-    return submit(house, look(house, "consume_card"))
+    return submit(house, look(house, "register_seller"))
+
+
+def _of_a_field_that_the_purpose_does_not_open(house: House) -> Any:
+    return submit(house, look(house, fields=[SELLER_IDENTITY.name]))
+
+
+def _of_more_than_one_may_see_alone(house: House) -> Any:
+    names = [f"slr_{number}" for number in range(26)]
+    return submit(house, look(house, subjects=names, fields=[SELLER_PAYEE.name]))
 
 
 def _without_a_reason(house: House) -> Any:
@@ -225,6 +235,8 @@ CASES: list[tuple[Attack, tuple[Any, str], str, str]] = [
     (_from_the_future, SIGNED, "abs(turn.at - at)", "turn.at - at"),
     (_again, SIGNED, "if shelves.once.is_replay(_mark(signature), at=turn.at):", "if False:"),
     (_for_the_platforms_purpose, OFFICER, "purpose not in BY_OFFICERS", "purpose is None"),
+    (_of_a_field_that_the_purpose_does_not_open, OFFICER, "purpose not in field.purposes", "False"),
+    (_of_more_than_one_may_see_alone, (read_fields, "_count"), "is not None:", "is None:"),
     (_without_a_reason, OFFICER, "or not command.reference", ""),
     (_of_too_many, OFFICER, "len(command.subjects) > SUBJECTS_MAX", "False"),
     (_without_a_warrant, OFFICER, "if purpose.ground is Ground.WARRANT:", "if False:"),

@@ -71,7 +71,7 @@ def test_every_way_through_the_states_keeps_the_rules(purpose: Purpose, walk: li
 
 def test_a_consent_of_another_purpose_is_never_in_force_here() -> None:
     """Terms digest the whole purpose, so a row that was moved to another purpose counts for nothing."""
-    first, second = ON_CONSENT
+    first, second, *_ = ON_CONSENT
     row = decide(None, Subject("slr_1", first, "r"), Said(GIVE, "", "zh", "", BY_SELLER, 1))
     assert isinstance(row, Consent)
     assert is_in_force(row, first)

@@ -29,6 +29,7 @@ from suyuan.privacy.notice import (
 from suyuan.privacy.purposes import (
     COMPARE_FACE,
     ON_CONSENT,
+    PROVIDE_ABROAD,
     PURPOSES,
     RECIPIENTS,
     SELLER_NUMBER,
@@ -74,8 +75,8 @@ def test_who_refuses_a_consent_is_told_what_else_is_open(purpose: Purpose) -> No
     assert purpose.is_separate
 
 
-def test_a_face_is_compared_and_a_number_told_by_separate_consent_alone() -> None:
-    assert ON_CONSENT == (COMPARE_FACE, TELL_PARTNER_NUMBER)
+def test_a_face_is_compared_a_number_told_and_data_sent_abroad_by_separate_consent_alone() -> None:
+    assert ON_CONSENT == (COMPARE_FACE, TELL_PARTNER_NUMBER, PROVIDE_ABROAD)
     assert (COMPARE_FACE.basis.article, TELL_PARTNER_NUMBER.basis.article) == ("29", "23")
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from suyuan.base.wire import harmless_cell
+
 COLUMNS = (
     "line", "operator", "serial", "face_fen", "state", "redemption", "paid", "value_kind", "code", "sentence_zh",
     "sentence_en", "reference",
@@ -60,7 +62,7 @@ def write_result(file: Path, rows: Iterable[ResultRow]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    writer.writerows([harmless_cell(cell) for cell in row] for row in rows)
     fresh = file.with_name(file.name + ".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
@@ -68,8 +70,3 @@ def write_result(file: Path, rows: Iterable[ResultRow]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     fresh.replace(file)
-
-
-def _harmless(cell: int | str) -> int | str:
-    """A spreadsheet runs text that opens like a formula, whoever wrote it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

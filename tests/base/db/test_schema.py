@@ -43,6 +43,11 @@ ROWS_LEFT_BY = {
         "SELECT subject, kind, state FROM paper",
         ("s", "shop_paper", "kept"),
     ),
+    "0007": (
+        "INSERT INTO disclosure_count VALUES ('officer/ofc_1/property', 2026, 50, 0)",
+        "SELECT id, items FROM disclosure_count",
+        ("officer/ofc_1/property", 50),
+    ),
 }
 
 

@@ -73,6 +73,7 @@ def test_a_seller_agrees_and_the_receipt_is_kept_as_it_stands(api: Served) -> No
     assert [(one["purpose"], one["state"]) for one in listed["consents"]] == [
         ("compare_face", "given"),
         ("tell_partner_number", "not_asked"),
+        ("provide_abroad", "not_asked"),
     ]
     assert listed["consents"][0]["receipt"] == shown["receipt"]
     assert listed["consents"][1]["receipt"] is None

@@ -15,7 +15,7 @@ import typer
 
 from suyuan.config import BadSettings, load_settings
 from suyuan.faces import officers
-from suyuan.faces.cli.admin import papers, sellers, switches, terms
+from suyuan.faces.cli.admin import exports, papers, recipients, sellers, switches, terms, warrants
 from suyuan.faces.cli.admin.office import ROWS_MAX, Office
 from suyuan.faces.cli.speaking import Json, Lang, language_of
 from suyuan.faces.cli.terminal import fail
@@ -33,6 +33,7 @@ for name, part in {
     "officer": terms.officer_app, "partner": terms.partner_app, "agent": terms.agent_app,
     "contract": terms.contract_app, "key": terms.key_app, "switch": switches.app, "seller": sellers.app,
     "paper": papers.app,
+    "warrant": warrants.app, "recipient": recipients.app, "export": exports.app,
 }.items():  # fmt: skip
     app.add_typer(part, name=name)
 
@@ -71,6 +72,7 @@ def approve(context: typer.Context, proposal: Annotated[str, typer.Argument(help
         change = roll.proposal_text(connection, proposal) or ""
     approved = office.submit(officers.approve(office.officer, proposal, change))
     office.tell({"approved": approved, "change": change})
+    exports.tell_what_waits(office, proposal)
 
 
 @app.command()

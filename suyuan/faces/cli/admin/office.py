@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 import msgspec
+import psycopg
+import typer
+from psycopg.rows import TupleRow
 
 from suyuan.app.appliers import ANSWERS
+from suyuan.app.keys import load_keys
 from suyuan.app.supervisor import database_url
 from suyuan.base import clock, db, ids
 from suyuan.base.refusals import Language, Refusal
 from suyuan.config import Settings
 from suyuan.faces import officers
 from suyuan.faces.cli.speaking import print_table, refuse
-from suyuan.faces.cli.terminal import as_json, fail, tell
+from suyuan.faces.cli.terminal import as_json, fail, sentence_of, tell
 from suyuan.faces.sdk.key_file import UnsafeKeyFile, read_key_file
 from suyuan.flows.change_terms import AnyChange
+from suyuan.flows.open_fields import Opened, open_fields
+from suyuan.flows.read_fields import ReadAsOfficer
 from suyuan.history.frames import LineCaller
+from suyuan.privacy.keyring import KeyTrouble
+from suyuan.privacy.vault import Vault
 from suyuan.settle import roll
+
+T = TypeVar("T")
+Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
+Story: TypeAlias = Callable[[LineCaller, Vault, Connection], Awaitable[T]]
 
 LINE_WAIT_S = 5.0
 ROWS_MAX = 1000
@@ -96,6 +109,31 @@ class Office:
         else:
             print_table(columns, rows)
 
+    def run(self, story: Story[T | Refusal]) -> T:
+        """Runs a story that opens sealed fields on this machine; says a refusal and ends the command.
+
+        It gets the line, the vault, and a connection that cannot write.
+        """
+        try:
+            vault = load_keys(self.settings).vault
+        except KeyTrouble as trouble:
+            fail(sentence_of(trouble), code=1)
+        self.reading().close()
+        done = asyncio.run(_run(self.settings, vault, story))
+        if done is None:
+            fail(NO_LINE[self.language], code=1)
+        if isinstance(done, Refusal):
+            refuse(done, self.language)
+        return done
+
+    def opened(self, read: ReadAsOfficer) -> list[Opened]:
+        """What an officer's signed read shows."""
+
+        async def story(line: LineCaller, vault: Vault, connection: Connection) -> list[Opened] | Refusal:
+            return await open_fields(line, vault, connection, read, now=clock.SystemClock().now)
+
+        return self.run(story)
+
     def reading(self) -> roll.Connection:
         """A connection to the platform's database, for looking. Ends the command where there is none."""
         place = self.settings.database_place
@@ -115,6 +153,31 @@ async def _submit(socket: Path, command: msgspec.Struct) -> msgspec.Struct | Non
         return await line.submit(command) if await line.connect(within_s=LINE_WAIT_S) else None
     finally:
         line.close()
+
+
+async def _run(settings: Settings, vault: Vault, story: Story[T | Refusal]) -> T | Refusal | None:
+    line = LineCaller(settings.line_socket, ANSWERS)
+    try:
+        if not await line.connect(within_s=LINE_WAIT_S):
+            return None
+        async with await psycopg.AsyncConnection.connect(database_url(settings), autocommit=True) as connection:
+            await connection.execute("SET default_transaction_read_only = on")
+            return await story(line, vault, connection)
+    finally:
+        line.close()
+
+
+def beginning_of(day: str, option: str) -> clock.Micros:
+    """When a day begins in Shanghai, as an option names it."""
+    try:
+        return clock.shanghai_midnight(day)
+    except ValueError:
+        raise typer.BadParameter("write a day as YYYY-MM-DD", param_hint=option) from None
+
+
+def end_of(day: str, option: str) -> clock.Micros:
+    """When it is over."""
+    return clock.plus(beginning_of(day, option), clock.DAY_S)
 
 
 def new_id(prefix: str) -> str:

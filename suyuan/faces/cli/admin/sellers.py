@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from suyuan.app.keys import load_keys
 from suyuan.app.supervisor import database_url
 from suyuan.base import clock
 from suyuan.base.crypto import PlatformKey
-from suyuan.base.refusals import Refusal
+from suyuan.base.refusals import Language, Refusal
 from suyuan.faces import officers
 from suyuan.faces.cli.admin.office import ROWS_MAX, Office
 from suyuan.faces.cli.speaking import refuse
@@ -26,11 +27,45 @@ from suyuan.flows.hold_records import LiftHold
 from suyuan.privacy import shredding, standing
 from suyuan.privacy.certificate import Certificate, sign_certificate
 from suyuan.privacy.keyring import KeyTrouble
+from suyuan.privacy.purposes import HELP_SELLER, SELLER_NAME, SELLER_NUMBER, SELLER_PAYEE
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.standing import LegalHold
 from suyuan.settle import roll
 
 app = typer.Typer(no_args_is_help=True, help="Sellers, by pseudonym.")
+
+
+class Shown(StrEnum):
+    """What may be seen of a seller, masked."""
+
+    NAME = "name"
+    NUMBER = "number"
+    PAYEE = "payee"
+
+
+_FIELDS = {Shown.NAME: SELLER_NAME, Shown.NUMBER: SELLER_NUMBER, Shown.PAYEE: SELLER_PAYEE}
+CLOSED: dict[Language, str] = {
+    "en": "Nothing of this seller is opened: no such seller, or their data is restricted or to be forgotten.",
+    "zh": "该卖卡人的信息不予打开：没有此人，或其信息已限制处理、待遗忘。",
+}
+
+
+@app.command("show")
+def show_seller(
+    context: typer.Context,
+    seller: Annotated[str, typer.Argument(help="slr_…")],
+    why: Annotated[str, typer.Option(help="what it is about, such as the number of a call; no personal data")],
+    field: Annotated[list[Shown] | None, typer.Option(help="only these; each kind of item is counted apart")] = None,
+) -> None:
+    """Shows a seller's name, number and account, masked. It is recorded and counted first."""
+    office: Office = context.obj
+    fields = {_FIELDS[shown].name: shown.value for shown in field or Shown}
+    now = clock.SystemClock().now
+    read = officers.read(office.officer, HELP_SELLER.id, why, subjects=[seller], fields=fields, now=now())
+    opened = office.opened(read)
+    if not opened:
+        fail(CLOSED[office.language], code=1)
+    office.tell({"seller": seller} | {fields[name]: value for name, value in opened[0].fields.items()})
 
 
 @app.command("forget")
