@@ -65,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Each payout channel's name and the address of its interface."""
     face_check_url: str = ""
     """The address of the face check. Empty: limits cannot be raised."""
+    number_proof_url: str = ""
+    """The address of the number proof. Empty: only who has a key can ask about their own data."""
     asks_about_secrets: tuple[str, ...] = ("telecom",)
     """The operators that are asked whether a PIN is valid before a card is taken; the others do not tell."""
     provider_deadline_s: float = 10.0

@@ -19,6 +19,7 @@ from suyuan.faces.cli import COMMANDS
 from suyuan.faces.reference import refusals_page
 from suyuan.privacy.exports import COLUMNS
 from suyuan.privacy.purposes import EXPORT_PURPOSES
+from suyuan.privacy.requests import KINDS, REFUSALS
 from suyuan.privacy.retention import load_rules
 from suyuan.settle.limits import LimitRules
 
@@ -110,6 +111,19 @@ def test_each_column_and_purpose_of_exports_is_documented() -> None:
     for name, column in COLUMNS.items():
         assert rows[name][1] == column.item_class
         assert CHINESE.search(rows[name][3])
+
+
+def test_each_right_and_each_reason_to_refuse_one_is_documented() -> None:
+    """A person finds what they may ask, and the rule behind every no, in both languages."""
+    rows = rows_of("rights.md")
+    kinds = {kind for name in rows for kind in name.split("`, `")}
+    assert kinds == {*KINDS, *REFUSALS}
+    for code, reason in REFUSALS.items():
+        rule, rule_zh, english, chinese = rows[code][1:5]
+        assert f"{reason.basis.version}, {reason.basis.article}" in rule
+        assert f"{reason.basis.law} {reason.basis.version}" in rule_zh
+        assert english
+        assert CHINESE.search(chinese)
 
 
 def commands() -> Iterator[str]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from suyuan.base.refusals import Refusal
 from suyuan.flows import (
+    answer_subject,
     change_terms,
     count_strangers,
     decide_consent,
+    decide_request,
     export_records,
     forget_subject,
     hold_records,
     keep_house,
     keep_keys,
     keep_papers,
+    keep_requests,
     keep_retention,
     make_export,
+    prove_number,
     publish_notice,
     read_fields,
     record_outcome,
@@ -53,6 +57,10 @@ APPLIERS: dict[type, Applier] = {
     export_records.AgreeExport: export_records.AGREE_APPLIER,
     make_export.BeginExport: make_export.BEGIN_APPLIER,
     make_export.RecordExport: make_export.RECORD_APPLIER,
+    answer_subject.ReceiveRequest: answer_subject.APPLIER,
+    decide_request.DecideRequest: decide_request.APPLIER,
+    keep_requests.ForgetRequests: keep_requests.APPLIER,
+    **prove_number.APPLIERS,
     **change_terms.APPLIERS,
 }
 
@@ -75,6 +83,12 @@ ANSWERS: tuple[type, ...] = (
     export_records.Agreed,
     make_export.MayMake,
     make_export.WasMade,
+    answer_subject.RequestStands,
+    decide_request.RequestDecided,
+    keep_requests.RequestsForgotten,
+    prove_number.ProofBegun,
+    prove_number.TrySpent,
+    prove_number.ProofGiven,
     change_terms.Changed,
     Refusal,
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from suyuan.config import Settings
 from suyuan.privacy.notice import Controller, Notice, write_notice
-from suyuan.privacy.purposes import CHANNEL, FACE_CHECK, OPERATOR, Words
+from suyuan.privacy.purposes import CHANNEL, FACE_CHECK, NUMBER_PROOF, OPERATOR, Words
 from suyuan.privacy.retention import (
     APPLICANT,
     BALANCE_NUMBER,
@@ -38,6 +38,11 @@ _CHANNELS = {ONLINE: Words("online", "线上"), SHOP: Words("in shops", "线下�
 # What no retention rule ends, since it is not kept at all, or stands in a record that is only ever added to.
 _OTHERS = {
     "face.capture": Words("not kept; only whether it matched", "不保存，仅保留是否一致的结果"),
+    "number_proof.number": Words(
+        "not kept; what leads to its pseudonym goes within a day after nobody has to find it",
+        "不保存；通向其假名的线索在不再需要后一日内删除",
+    ),
+    "number_proof.identity_number": Words("not kept; only whom it matched", "不保存，仅保留核对结果"),
     "device.key": Words(
         "stays in the record of the platform, which nobody can change; it names nobody by itself",
         "留存于不可更改的平台记录中；其本身不指明任何人",
@@ -56,6 +61,8 @@ def notice_of(settings: Settings) -> Notice:
     names = {kind.id: [_named(settings, code) for code in sorted(codes)] for kind, codes in listed.items()}
     if settings.face_check_url:
         names[FACE_CHECK.id] = [_named(settings, FACE_CHECK.id)]
+    if settings.number_proof_url:
+        names[NUMBER_PROOF.id] = [_named(settings, NUMBER_PROOF.id)]
     rules = load_rules(aml_obliged=settings.aml_obliged, days=settings.retention_days)
     return write_notice(Controller(settings.controller_name, settings.controller_contact), names, kept_of(rules))
 

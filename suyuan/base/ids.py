@@ -47,6 +47,9 @@ PREFIXES = {
     "rcp": "recipient",
     "exp": "export",
     "pap": "paper",
+    "num": "phone number, by a pseudonym",
+    "req": "subject request",
+    "npf": "number proof",
 }
 CHANCE_BYTES = 10
 

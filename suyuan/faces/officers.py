@@ -30,12 +30,14 @@ from suyuan.flows.change_terms import (
     proposal_subject,
     switch_subject,
 )
+from suyuan.flows.decide_request import DecideRequest, decision_subject
 from suyuan.flows.export_records import AgreeExport, agreement_subject
 from suyuan.flows.hold_records import PlaceHold, hold_subject
 from suyuan.flows.keep_papers import AddPaper, DeletePaper, add_subject, delete_subject
 from suyuan.flows.make_export import BeginExport, RecordExport, beginning_subject, made_subject
 from suyuan.flows.officer_signature import statement
 from suyuan.flows.read_fields import ReadAsOfficer, read_subject
+from suyuan.privacy.pseudonyms import Marks
 
 
 class Content(NamedTuple):
@@ -126,3 +128,17 @@ def record_export(officer: Officer, export: str, rows: int, sha256: str) -> Reco
     """And says what came out."""
     signature = officer.sign("made_export", made_subject(export, rows, sha256))
     return RecordExport(export, officer.id, rows, sha256, signature)
+
+
+def decide(
+    officer: Officer,
+    request: str,
+    refusal: str = "",
+    *,
+    number: Marks | None = None,
+    code_digest: bytes = b"",
+    now: Micros,
+) -> DecideRequest:
+    """Accepts what a person asked about their own data, or refuses it for a reason of the closed list."""
+    unsigned = DecideRequest(request, refusal, number, code_digest, now, officer.id, b"")
+    return msgspec.structs.replace(unsigned, signature=officer.sign("decide_request", decision_subject(unsigned)))

@@ -1,5 +1,5 @@
-"""The keeper of the house reads history as it grows, and keeps two things of it: the agenda of retention, and who read
-what of whom.
+"""The keeper of the house reads history as it grows, and keeps three things of it: the agenda of retention, who read
+what of whom, and which redemptions of a seller were refused.
 
 Both are made of events that other stories append anyway, so none of these has to remember to tell. A stretch and the
 place behind it are kept in one transaction; a keeper that dies goes on with the stretch that it had not kept.
@@ -13,13 +13,21 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from suyuan.base.clock import DAY_S, plus
-from suyuan.history.events import Event, RedemptionTaken, SellerRegistered, kind_of_type
+from suyuan.history.events import (
+    Event,
+    RedemptionRefused,
+    RedemptionTaken,
+    SellerRegistered,
+    SellerRegistered1,
+    kind_of_type,
+)
 from suyuan.history.followers import Stretch, advance, next_stretch
 from suyuan.history.paper_events import PaperSealed
 from suyuan.history.privacy_events import FieldsRead, FieldsRead1
 from suyuan.history.store import Recorded
 from suyuan.privacy import readings, retention
 from suyuan.privacy.retention import APPLICANT, BALANCE_NUMBER, CARD_SECRET, SELLER, Entry, RetentionRules
+from suyuan.settle import refused as refusals_kept
 from suyuan.settle.redemption import sellers_of
 from suyuan.settle.roll import trade_channels
 
@@ -27,7 +35,16 @@ FOLLOWER = "housekeeping"
 STRETCH_EVENTS = 2_000
 # A keeper that was away for long catches up over several rounds, so that it does all else as well.
 STRETCHES_PER_ROUND_MAX = 100
-_KINDS = [kind_of_type(kind) for kind in (SellerRegistered, RedemptionTaken, PaperSealed, FieldsRead1, FieldsRead)]
+_FOLLOWED = (
+    SellerRegistered1,
+    SellerRegistered,
+    RedemptionTaken,
+    RedemptionRefused,
+    PaperSealed,
+    FieldsRead1,
+    FieldsRead,
+)
+_KINDS = [kind_of_type(kind) for kind in _FOLLOWED]
 
 Connection = psycopg.AsyncConnection[TupleRow]
 
@@ -58,6 +75,13 @@ async def _keep(connection: Connection, stretch: Stretch, rules: RetentionRules)
     # A read of a card is a read of whoever sold it.
     sellers = await sellers_of(connection, {subject for subject, _ in read})
     await readings.note(connection, [(sellers.get(subject, subject), seq) for subject, seq in read])
+    refused = [
+        (seq, event.seller)
+        for seq, _, event in stretch.recorded
+        # Without a partner nobody known was behind it, and the seller is whatever a stranger wrote.
+        if isinstance(event, RedemptionRefused) and event.partner
+    ]
+    await refusals_kept.note(connection, refused)
 
 
 def agenda_of(recorded: Iterable[Recorded], channels: Mapping[str, str], rules: RetentionRules) -> list[Entry]:
@@ -71,7 +95,7 @@ def agenda_of(recorded: Iterable[Recorded], channels: Mapping[str, str], rules: 
 
 def _entries(event: Event, at: int, channels: Mapping[str, str], rules: RetentionRules) -> list[Entry]:
     match event:
-        case SellerRegistered():
+        case SellerRegistered1() | SellerRegistered():
             return [_entry(event.seller, event.seller, (channels[event.partner], APPLICANT), at, rules)]
         case RedemptionTaken():
             channel = channels[event.partner]

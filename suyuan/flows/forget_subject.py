@@ -128,7 +128,7 @@ async def finish_shreddings(shredder: Shredder, *, now: int) -> list[Forgotten]:
         sold = [entry.id for entry in entries if entry.category in OF_REDEMPTIONS]
         subjects = [seller, *await booking.settled_among(connection, sold)]
         # What leads to their pseudonyms goes first: whoever dies in between finds the intent and does it again.
-        await pseudonyms.forget(connection, await borne_by_nobody_else(connection, seller))
+        await pseudonyms.forget(connection, await borne_by_nobody_else(connection, seller, sold))
         answer = await _shred(shredder, seller, subjects)
         if isinstance(answer, Forgotten):
             await retention.move(connection, subjects, retention.SHREDDED, now)
@@ -251,7 +251,7 @@ def apply(shelves: Shelves, command: Shred, turn: Turn) -> Decided:
     rows = [row for place in command.fingerprints if (row := shelves.subject_keys.get(place)) is not None]
     forget_keys(shelves, rows, command.fingerprints)
     seller.sealed_name = seller.sealed_identity = seller.sealed_number = seller.sealed_payee = ""
-    seller.identity = seller.payee = ""
+    seller.identity = seller.payee = seller.number = ""
     shelves.register.sellers.change(seller.id, seller)
     intent.epoch = max([intent.epoch, *(row.epoch for row in rows)])
     intent.shredded_at = turn.at if command.is_last else None

@@ -10,6 +10,8 @@
    was to be forgotten loses their keys (`forget_subject`); and the vault's epoch is rolled (`roll_epoch`), so that
    nothing of them comes back from a backup.
 5. The sealed files of deleted papers are taken away, and what a crash left of others (`tidy_papers`).
+6. Requests of people about their own data that are overdue are said, and old ones forgotten (`keep_requests`); so is
+   what leads to numbers that nobody bears any more (`forget_numbers`).
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from suyuan.base.clock import plus
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.finish_payout import Completer
 from suyuan.flows.follow_history import follow_history
+from suyuan.flows.forget_numbers import BEGINNING, Swept, forget_numbers
 from suyuan.flows.forget_subject import Shredder, finish_shreddings
+from suyuan.flows.keep_requests import keep_requests
 from suyuan.flows.keep_retention import keep_retention
 from suyuan.flows.record_outcome import CONSUME_SUFFIX, TakeBack
 from suyuan.flows.roll_epoch import roll_epoch
@@ -51,10 +55,15 @@ class Released(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 @dataclass(slots=True)
 class HouseKeeping:
-    """How far each operator's list of reversals has been read. Lost on a restart, and then simply read again."""
+    """How far each operator's list of reversals has been read, and when overdue requests were last said.
+
+    Lost on a restart, and then simply read, and said, again.
+    """
 
     papers: PaperTidying
     cursors: dict[str, str] = field(default_factory=dict)
+    overdue_said_at: int = 0
+    numbers: Swept = BEGINNING
 
 
 async def keep_house(
@@ -79,6 +88,9 @@ async def keep_house(
     await roll_epoch(completer.line, completer.vault, connection, now=now, chance=completer.chance)
     # (5) The files of papers.
     await tidy_papers(keeping.papers, connection, now=now)
+    # (6) Requests that wait too long, and those that nobody asks about any more.
+    keeping.overdue_said_at = await keep_requests(completer.line, connection, now=now, said_at=keeping.overdue_said_at)
+    keeping.numbers = await forget_numbers(connection, keeping.numbers, now=now)
 
 
 async def _book_reversals(completer: Completer, name: str, operator: Operator, cursor: str) -> str:

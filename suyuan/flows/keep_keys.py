@@ -32,12 +32,17 @@ def want_pseudonym(shelves: Shelves, marks: Marks) -> None:
     shelves.pseudonyms.want_all(marks.marks)
 
 
+def known_pseudonym(shelves: Shelves, marks: Marks) -> str | None:
+    """The pseudonym that this value has, if it has one."""
+    rows = (shelves.pseudonyms.get(mark) for mark in marks.marks)
+    return next((row.pseudonym for row in rows if row is not None), None)
+
+
 def pseudonym_of(shelves: Shelves, marks: Marks) -> str:
     """The pseudonym that this value has, or from now on has."""
-    for mark in marks.marks:
-        known = shelves.pseudonyms.get(mark)
-        if known is not None:
-            return known.pseudonym
+    known = known_pseudonym(shelves, marks)
+    if known is not None:
+        return known
     shelves.pseudonyms.add(Pseudonym(marks.marks[0], marks.fresh, marks.epoch))
     return marks.fresh
 

@@ -141,6 +141,7 @@ def want(shelves: Shelves, command: EndTerm, now: int) -> bool:
     shelves.subject_keys.want_all(command.fingerprints)
     known = [redemptions.peek(name) for name in command.redemptions]
     shelves.holds.want_all(redemption.seller for redemption in known if redemption is not None)
+    shelves.cards.shelf.want_all(redemption.card for redemption in known if redemption is not None)
     return all(
         redemption is not None or redemptions.is_absent(name)
         for name, redemption in zip(command.redemptions, known, strict=True)
@@ -152,6 +153,8 @@ def apply(shelves: Shelves, command: EndTerm, turn: Turn) -> Decided:
     done = tuple(name for name in command.redemptions if _may_end(shelves, name, command.settled_before))
     places = [place for name in done for place in key_ids(name) if place in command.fingerprints]
     rows = [row for place in places if (row := shelves.subject_keys.get(place)) is not None and not row.is_forgotten]
+    for name in done:
+        _forget_number(shelves, name)
     if not rows:
         return Decided(TermsEnded(done))
     forget_keys(shelves, rows, command.fingerprints)
@@ -166,6 +169,15 @@ def apply(shelves: Shelves, command: EndTerm, turn: Turn) -> Decided:
         epoch=max(row.epoch for row in rows),
     )
     return Decided(TermsEnded(done), (event,))
+
+
+def _forget_number(shelves: Shelves, name: str) -> None:
+    """A balance whose term is over no longer says of whose number it was."""
+    redemption = shelves.redemptions.shelf.get(name)
+    card = None if redemption is None else shelves.cards.shelf.get(redemption.card)
+    if redemption is not None and card is not None and redemption.source == "balance":
+        card.serial_index = ""
+        shelves.cards.shelf.change(card.id, card)
 
 
 def _may_end(shelves: Shelves, name: str, settled_before: int) -> bool:

@@ -12,6 +12,9 @@ which names the subjects, the fields, the purpose and its rule, and never a valu
 
 An export (`export_records`) is read for too, by its own commands, and recorded by the same event.
 
+What a person asked for themselves is opened for their open request alone, and only of them and what they sold; what an
+officer needs to judge a correction, for that correction alone.
+
 For a purpose that rests on consent, whoever has not agreed that this reader reads it, or has taken that back, is left
 out. So is whoever is to be forgotten, or restricted: their fields stay closed whatever the reader does. Only a warrant
 still opens what the law makes us keep of somebody who asked to be forgotten, until it is shredded.
@@ -37,6 +40,8 @@ from suyuan.privacy.consent import consent_id, is_in_force
 from suyuan.privacy.disclosure import item_class_of, items_of, officer_counter
 from suyuan.privacy.purposes import (
     ANSWER_AUTHORITY,
+    ANSWER_SUBJECT,
+    CORRECT_SELLER,
     EXAMINE_CARD,
     HELP_SELLER,
     OF_EXPORTS,
@@ -47,12 +52,13 @@ from suyuan.privacy.purposes import (
     fields_of,
     purpose_of,
 )
+from suyuan.privacy.requests import CORRECT, SubjectRequest
 from suyuan.privacy.warrants import Warrant
 
 SUBJECTS_MAX = 1_000
 # What only a warrant's read and an export's refer to.
 OWN_REFERENCES = ("wrt_", "exp_")
-BY_OFFICERS = (HELP_SELLER, ANSWER_AUTHORITY, VERIFY_SELLER, EXAMINE_CARD)
+BY_OFFICERS = (HELP_SELLER, CORRECT_SELLER, ANSWER_AUTHORITY, VERIFY_SELLER, EXAMINE_CARD)
 
 
 class RecordRead(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -134,6 +140,9 @@ def want(shelves: Shelves, command: RecordRead, now: int) -> bool:
     purpose = purpose_of(command.purpose)
     if purpose is not None and purpose.ground is Ground.CONSENT:
         shelves.consents.want_all(_consent_id(command, subject) for subject in command.subjects)
+    if command.purpose == ANSWER_SUBJECT.id:
+        shelves.requests.want(command.reference)
+        shelves.redemptions.shelf.want_all(command.subjects)
     return True
 
 
@@ -142,7 +151,29 @@ def apply(shelves: Shelves, command: RecordRead, turn: Turn) -> Decided:
     purpose = purpose_of(command.purpose)
     if purpose is None or purpose in BY_OFFICERS or purpose in OF_EXPORTS:
         return Decided(Refusal(Reason.read_is_not_allowed, "purpose"))
+    if purpose is ANSWER_SUBJECT:
+        refusal = _check_request(shelves, command, turn.at)
+        if refusal is not None:
+            return Decided(refusal)
     return _read(shelves, command, purpose, turn)
+
+
+def _check_request(shelves: Shelves, command: RecordRead, at: int) -> Refusal | None:
+    """Whether a person's open request allows this read, which it then counts."""
+    request = shelves.requests.get(command.reference)
+    if request is None or not request.opens_values(at):
+        return Refusal(Reason.read_is_not_allowed, "reference")
+    if not all(_is_about(shelves, subject, request) for subject in command.subjects):
+        return Refusal(Reason.read_is_not_allowed, "subjects")
+    request.reads += 1
+    shelves.requests.change(request.id, request)
+    return None
+
+
+def _is_about(shelves: Shelves, subject: str, request: SubjectRequest) -> bool:
+    """Whether a subject is the person who asked, or something that they sold."""
+    sold = shelves.redemptions.shelf.get(subject)
+    return request.seller == (subject if sold is None else sold.seller) != ""
 
 
 def want_as_officer(shelves: Shelves, command: ReadAsOfficer, now: int) -> bool:
@@ -151,6 +182,7 @@ def want_as_officer(shelves: Shelves, command: ReadAsOfficer, now: int) -> bool:
     want_subjects(shelves, command.subjects)
     want_counts(shelves, officer_counter(command.reader))
     shelves.warrants.want(command.reference)
+    shelves.requests.want(command.reference)
     return True
 
 
@@ -172,6 +204,8 @@ def apply_as_officer(shelves: Shelves, command: ReadAsOfficer, turn: Turn) -> De
         return Decided(Refusal(Reason.read_is_not_allowed, "fields"))
     if purpose.ground is Ground.WARRANT:
         refusal = _check_warrant(shelves.warrants.get(command.reference), command, turn.at)
+    if purpose is CORRECT_SELLER and not _is_to_correct(shelves.requests.get(command.reference), command):
+        return Decided(Refusal(Reason.read_is_not_allowed, "reference"))
     refusal = refusal or _count(shelves, command, purpose, fields, turn)
     return Decided(refusal) if refusal is not None else _read(shelves, command, purpose, turn)
 
@@ -188,6 +222,12 @@ def _count(
         return refusal
     count_disclosures(shelves, counter, items, at=turn.at, by_order=by_order)
     return None
+
+
+def _is_to_correct(request: SubjectRequest | None, command: ReadAsOfficer) -> bool:
+    """Whether a correction waits that is about this person."""
+    is_waiting = request is not None and request.kind == CORRECT and request.is_waiting
+    return is_waiting and request is not None and command.subjects == (request.seller,)
 
 
 def _check_warrant(warrant: Warrant | None, command: ReadAsOfficer, at: int) -> Refusal | None:

@@ -14,13 +14,14 @@ from suyuan.base.clock import shanghai_day
 from suyuan.base.ids import CHANCE_BYTES, new_id
 from suyuan.base.money import FEN_MAX, Fen
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.flows.desk import Desk, ask_line
+from suyuan.flows.desk import Desk, ask_line, marks_of
 from suyuan.flows.take_redemption import APPLIER, Taken, TakeRedemption
 from suyuan.flows.who_asks import Asking, Knock, who_asks
 from suyuan.privacy.canary import is_canary_card
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
 from suyuan.privacy.keyring import NONCE_BYTES
 from suyuan.privacy.marks import mark_key
+from suyuan.privacy.pseudonyms import NUMBER
 from suyuan.privacy.purposes import BALANCE_NUMBER, CARD_PIN, CARD_SERIAL
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.privacy.vault import KEY_CHANCE_BYTES
@@ -146,6 +147,7 @@ def _command(desk: Desk, asking: Asking, wish: RedemptionWish, secret_is_valid: 
         operator=source.operator,
         card=closed.card,
         serial_index=closed.serial_index,
+        number=marks_of(desk, source.number, NUMBER) if isinstance(source, BalanceSource) else None,
         sealed_serial=closed.sealed_serial,
         sealed_secret=closed.sealed_secret,
         subject_key=closed.subject_key,
@@ -171,7 +173,8 @@ def _close(desk: Desk, redemption: str, source: Source, chance: bytes) -> _Close
     key = vault.new_key(redemption, key_class, now=desk.clock.now(), chance=chance[:KEY_CHANCE_BYTES])
     first, second = chance[KEY_CHANCE_BYTES:-NONCE_BYTES], chance[-NONCE_BYTES:]
     if isinstance(source, BalanceSource):
-        # Any number of redemptions may draw on one number, so each is a source of its own.
+        # Any number of redemptions may draw on one number, so each is a source of its own; whoever proves that the
+        # number is theirs finds all of them by its pseudonym.
         sealed_number = vault.seal(source.number, key, BALANCE_NUMBER, chance=first)
         return _Closed(BlindIndex(f"balance-{redemption}"), BlindIndex(""), sealed_number, Sealed(""), key.row)
     return _Closed(

@@ -16,7 +16,7 @@ from suyuan.base.clock import shanghai_day
 from suyuan.base.ids import CHANCE_BYTES, new_id
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.act_once import act_once, check_actor, want_actor, want_once
-from suyuan.flows.desk import Desk, ask_line
+from suyuan.flows.desk import Desk, ask_line, marks_of
 from suyuan.flows.keep_keys import are_of_closed_epochs, pseudonym_of, want_epoch, want_pseudonym
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.who_asks import Asking, Knock, who_asks
@@ -26,7 +26,7 @@ from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy.classes import Privacy, Sealed
 from suyuan.privacy.keyring import NONCE_BYTES
 from suyuan.privacy.minors import check_age
-from suyuan.privacy.pseudonyms import IDENTITY, PAYEE, Marks
+from suyuan.privacy.pseudonyms import IDENTITY, NUMBER, PAYEE, Marks
 from suyuan.privacy.purposes import DEVICE_KEY, SELLER_IDENTITY, SELLER_NAME, SELLER_NUMBER, SELLER_PAYEE
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.privacy.vault import KEY_CHANCE_BYTES
@@ -91,6 +91,7 @@ class RegisterSeller(msgspec.Struct, frozen=True, array_like=True, tag=True):
     request_digest: bytes
     identity: Marks
     payee: Marks
+    number: Marks
     sealed_name: Annotated[Sealed, Privacy.IDENTITY]
     sealed_identity: Annotated[Sealed, Privacy.IDENTITY]
     sealed_number: Annotated[Sealed, Privacy.CONTACT]
@@ -143,8 +144,9 @@ def _command(desk: Desk, asking: Asking, wish: SellerWish) -> RegisterSeller:
         nonce_mark=asking.marks.nonce,
         request_mark=asking.marks.request,
         request_digest=asking.marks.digest,
-        identity=_marks(desk, wish.identity_number, IDENTITY),
-        payee=_marks(desk, _one_spelling(wish.payee), PAYEE),
+        identity=marks_of(desk, wish.identity_number, IDENTITY),
+        payee=marks_of(desk, _one_spelling(wish.payee), PAYEE),
+        number=marks_of(desk, wish.number, NUMBER),
         sealed_name=sealed[SELLER_NAME],
         sealed_identity=sealed[SELLER_IDENTITY],
         sealed_number=sealed[SELLER_NUMBER],
@@ -156,12 +158,6 @@ def _command(desk: Desk, asking: Asking, wish: SellerWish) -> RegisterSeller:
     )
 
 
-def _marks(desk: Desk, value: str, kind: str) -> Marks:
-    now = desk.clock.now()
-    fresh = new_id(kind, at=now, chance=desk.chance(CHANCE_BYTES))
-    return desk.vault.marks(value, purpose=kind, now=now, fresh=fresh)
-
-
 # --- in the line ---------------------------------------------------------------------------------
 
 
@@ -171,6 +167,7 @@ def want(shelves: Shelves, command: RegisterSeller, now: int) -> bool:
     want_epoch(shelves)
     want_pseudonym(shelves, command.identity)
     want_pseudonym(shelves, command.payee)
+    want_pseudonym(shelves, command.number)
     shelves.register.sellers.want(command.seller)
     if command.device_key:
         shelves.register.keys.want(command.device_key)
@@ -180,7 +177,7 @@ def want(shelves: Shelves, command: RegisterSeller, now: int) -> bool:
 
 def apply(shelves: Shelves, command: RegisterSeller, turn: Turn) -> Decided:
     """Registers, once."""
-    if are_of_closed_epochs(shelves, *command.subject_keys, command.identity, command.payee):
+    if are_of_closed_epochs(shelves, *command.subject_keys, command.identity, command.payee, command.number):
         return Decided(Refusal(Reason.platform_is_busy))
     return act_once(shelves, command, turn, _decide, _recalled)
 
@@ -216,6 +213,7 @@ def _seller(shelves: Shelves, command: RegisterSeller, partner: str, at: int) ->
         tier=VERIFIED_TIER,
         identity=pseudonym_of(shelves, command.identity),
         payee=pseudonym_of(shelves, command.payee),
+        number=pseudonym_of(shelves, command.number),
         sealed_name=command.sealed_name,
         sealed_identity=command.sealed_identity,
         sealed_number=command.sealed_number,
@@ -254,6 +252,7 @@ def _registered(seller: Seller) -> SellerRegistered:
         partner=seller.partner,
         identity=seller.identity,
         payee=seller.payee,
+        number=seller.number,
         sealed_name=Sealed(seller.sealed_name),
         sealed_identity=Sealed(seller.sealed_identity),
         sealed_number=Sealed(seller.sealed_number),

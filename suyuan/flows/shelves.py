@@ -14,9 +14,11 @@ from suyuan.privacy import (
     disclosure,
     exports,
     notices,
+    number_proofs,
     papers,
     pseudonyms,
     recipients,
+    requests,
     shredding,
     standing,
     subject_keys,
@@ -27,9 +29,11 @@ from suyuan.privacy.consent import Consent
 from suyuan.privacy.disclosure import DisclosureCaps, DisclosureCount
 from suyuan.privacy.exports import Export
 from suyuan.privacy.notices import PublishedNotice
+from suyuan.privacy.number_proofs import CodeCount, NumberProof
 from suyuan.privacy.papers import Paper
 from suyuan.privacy.pseudonyms import Pseudonym
 from suyuan.privacy.recipients import Recipient
+from suyuan.privacy.requests import OpenRequest, SubjectRequest
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.standing import LegalHold, Restriction
 from suyuan.privacy.subject_keys import SubjectKey, VaultEpoch
@@ -40,6 +44,8 @@ from suyuan.settle.ledger import Books
 from suyuan.settle.limits import LimitRules, Limits
 from suyuan.settle.once import Once
 from suyuan.settle.redemption import Redemptions
+
+REQUESTS_IN_MEMORY_MAX = 10_000
 
 
 class _Written(Protocol):
@@ -78,6 +84,15 @@ class Shelves:
         self.abroad_subjects = Shelf(abroad.TABLE, AbroadSubject, changing=("year", "sensitive_year"), rows_max=0)
         self.abroad_count = Shelf(abroad.COUNT_TABLE, AbroadCount, changing=("year", "people", "sensitive"))
         self.caps = caps or DisclosureCaps()
+        self.requests = Shelf(
+            requests.TABLE, SubjectRequest, changing=requests.CHANGING, rows_max=REQUESTS_IN_MEMORY_MAX
+        )
+        self.open_requests = Shelf(
+            requests.OPEN_TABLE, OpenRequest, changing=("request",), rows_max=REQUESTS_IN_MEMORY_MAX
+        )
+        # A proof lives for minutes and is asked for by few, so none is kept.
+        self.number_proofs = Shelf(number_proofs.TABLE, NumberProof, changing=number_proofs.CHANGING, rows_max=0)
+        self.code_counts = Shelf(number_proofs.COUNT_TABLE, CodeCount, changing=("codes",), rows_max=0)
         self.limits = Limits(self.books, rules)
         self._written: tuple[_Written, ...] = (
             *self.register.shelves,
@@ -103,6 +118,10 @@ class Shelves:
             self.disclosures,
             self.abroad_subjects,
             self.abroad_count,
+            self.requests,
+            self.open_requests,
+            self.number_proofs,
+            self.code_counts,
         )
 
     async def load(self, connection: Connection) -> bool:

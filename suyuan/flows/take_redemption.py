@@ -16,11 +16,12 @@ from suyuan.base.clock import plus, shanghai_day
 from suyuan.base.money import Ratio, Split, split
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.act_once import act_once, want_once
-from suyuan.flows.keep_keys import are_of_closed_epochs, want_epoch
+from suyuan.flows.keep_keys import are_of_closed_epochs, pseudonym_of, want_epoch, want_pseudonym
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import RedemptionRefused, RedemptionTaken
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
+from suyuan.privacy.pseudonyms import Marks
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.settle import redemption as booking
 from suyuan.settle.account import (
@@ -55,6 +56,7 @@ class TakeRedemption(msgspec.Struct, frozen=True, array_like=True, tag=True):
     operator: str
     card: BlindIndex
     serial_index: BlindIndex
+    number: Marks | None  # Of a balance.
     sealed_serial: Annotated[Sealed, Privacy.CARD_SECRET]
     sealed_secret: Annotated[Sealed, Privacy.CARD_SECRET]
     subject_key: SubjectKey
@@ -99,6 +101,8 @@ def want(shelves: Shelves, command: TakeRedemption, now: int) -> bool:
     if command.agent is not None:
         register.agents.want(command.agent)
     shelves.cards.shelf.want(command.card)
+    if command.number is not None:
+        want_pseudonym(shelves, command.number)
     parties = _known(shelves, command)
     if parties is None:
         return _are_absent(shelves, command)
@@ -125,7 +129,7 @@ def _are_absent(shelves: Shelves, command: TakeRedemption) -> bool:
 
 def apply(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
     """Decides a new redemption, or repeats what was said to its request before."""
-    if are_of_closed_epochs(shelves, command.subject_key):
+    if are_of_closed_epochs(shelves, command.subject_key, *(() if command.number is None else (command.number,))):
         return Decided(Refusal(Reason.platform_is_busy))
     return act_once(shelves, command, turn, _decide, _recalled)
 
@@ -292,7 +296,7 @@ def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, redempti
             contract.value_kind, contract.disposition,
         ),
     )  # fmt: skip
-    shelves.cards.claim(_card(command, turn.at))
+    shelves.cards.claim(_card(shelves, command, turn.at))
     shelves.subject_keys.add(command.subject_key)
     redemption.debt_fen = debt_fen
     redemption.transfers = shelves.books.next_transfer - redemption.first_transfer
@@ -306,11 +310,11 @@ def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, redempti
     return Decided(taken, (_taken_event(command, parties, redemption),))
 
 
-def _card(command: TakeRedemption, at: int) -> Card:
+def _card(shelves: Shelves, command: TakeRedemption, at: int) -> Card:
     return Card(
         id=command.card,
         operator=command.operator,
-        serial_index=command.serial_index,
+        serial_index=command.serial_index if command.number is None else pseudonym_of(shelves, command.number),
         sealed_serial=command.sealed_serial,
         sealed_secret=command.sealed_secret,
         face_fen=command.face_fen,

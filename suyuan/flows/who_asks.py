@@ -32,6 +32,16 @@ class Knock(NamedTuple):
     takes_query: bool = False
 
 
+class Visit(NamedTuple):
+    """A request that nobody signed: a stranger's, or of somebody who shows the token of a number that they proved."""
+
+    body: bytes
+    target_uri: str
+    address: str
+    token: str
+    """Of `Authorization: Bearer`; nothing where there is none."""
+
+
 class Marks(NamedTuple):
     """What a write is remembered by."""
 
@@ -55,8 +65,11 @@ class Asking(NamedTuple):
         return self.key.owner if self.key.owner_kind == "seller" else None
 
 
-async def who_asks(desk: Desk, knock: Knock) -> Asking | Refusal:
-    """Believes a knock, or says why not. Raises `BadSignature`."""
+async def who_asks(desk: Desk, knock: Knock, *, with_partner: bool = True) -> Asking | Refusal:
+    """Believes a knock, or says why not. Raises `BadSignature`.
+
+    Where a person asks about their own data (not `with_partner`), a partner who was stopped does not stand in the way.
+    """
     claim, is_read = knock.claim, knock.claim.idempotency_key is None
     # (1) The key, from the database for reads: nobody looks at them again, while the line looks at writes.
     known = await desk.lookup.key(claim.key_id, fresh=is_read)
@@ -79,7 +92,8 @@ async def who_asks(desk: Desk, knock: Knock) -> Asking | Refusal:
     if is_read:
         refusal = desk.seen_reads.refuse(nonce, created_at=signed.created_at, now=desk.clock.now())
         refusal = refusal or (Refusal(Reason.key_is_stopped) if known.key_is_stopped else None)
-        refusal = refusal or (Refusal(Reason.partner_is_stopped) if known.partner_is_stopped else None)
+        is_stopped = known.partner_is_stopped and (with_partner or key.owner_kind == "partner")
+        refusal = refusal or (Refusal(Reason.partner_is_stopped) if is_stopped else None)
     return refusal or Asking(
         key, known.partner, ip_prefix(knock.address), signed.body, _marks(desk, key, signed, nonce, knock)
     )

@@ -3,8 +3,8 @@
 An event is stored as its canonical JSON with its kind inside (`"kind":"redemption_taken/1"`). A kind is never
 changed, only superseded by a next version, so that what was written can be read for ever. Amounts are fen, instants
 are micros; a personal field is sealed or a pseudonym (`privacy.classes`); a test refuses a field without a class.
-Those that tell of personal data stand in `privacy_events`, those of papers in `paper_events`, and those of recipients
-and exports in `disclosure_events`.
+Those that tell of personal data stand in `privacy_events`, those of papers in `paper_events`, those of recipients and
+exports in `disclosure_events`, and those of people's requests in `right_events`.
 
 >>> event = SwitchTurned(target_kind="channel", target="bank_transfer", stopped=True, by="ofc_1")
 >>> encode(event)
@@ -50,6 +50,7 @@ from suyuan.history.privacy_events import (
     WarrantEnded,
     WarrantRegistered,
 )
+from suyuan.history.right_events import RequestAnswered, RequestReceived, RequestRefused, SellerCorrected
 from suyuan.privacy.classes import BlindIndex, Open, Privacy, Pseudonym, Sealed
 
 # --- the rule book: who takes part, and under which terms ----------------------------------------
@@ -113,6 +114,7 @@ class SellerRegistered(Fact, frozen=True, tag="seller_registered/2"):
     partner: Open[str]
     identity: Pseudonym[str]
     payee: Pseudonym[str]
+    number: Pseudonym[str]
     sealed_name: Annotated[Sealed, Privacy.IDENTITY]
     sealed_identity: Annotated[Sealed, Privacy.IDENTITY]
     sealed_number: Annotated[Sealed, Privacy.CONTACT]
@@ -311,6 +313,10 @@ Event = (
     | HoldLifted
     | TermEnded
     | SubjectsShredded
+    | RequestReceived
+    | RequestAnswered
+    | RequestRefused
+    | SellerCorrected
     | EpochClosed
     | EpochDestroyed
 )

@@ -1,18 +1,24 @@
-"""One event of history, read back by its place; for whoever has to show what history says of a thing."""
+"""Events of history, read back by their places; for whoever has to show what history says of a thing."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
+from suyuan.base.db import Fetch
 from suyuan.history.events import Event, decode
-
-Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
+from suyuan.history.store import Recorded
 
 _EVENT = "SELECT body FROM event WHERE seq = %s"
+_EVENTS = "SELECT seq, at, body FROM event WHERE seq = ANY(%s) ORDER BY seq"
 
 
 async def event_at(fetch: Fetch, seq: int) -> Event | None:
     """The event at this place, or None where history has not come that far. `fetch` is `base.db.ReadPool.fetch`."""
     rows = await fetch(_EVENT, [seq])
     return decode(bytes(rows[0][0])) if rows else None
+
+
+async def events_at(fetch: Fetch, places: Iterable[int]) -> list[Recorded]:
+    """The events at these places, in their order."""
+    rows = await fetch(_EVENTS, [list(places)])
+    return [Recorded(seq, at, decode(bytes(body))) for seq, at, body in rows]

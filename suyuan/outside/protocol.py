@@ -5,7 +5,9 @@
 | `POST /operators/{name}/orders` | `ConsumeBody` | `OrderAnswer` |
 | `POST /channels/{name}/orders` | `PayBody` | `OrderAnswer` |
 | `POST /faces/{name}/orders` | `FaceBody` | `OrderAnswer` |
-| `GET /{operators, channels or faces}/{name}/orders/{order_no}` | – | `OrderAnswer`, or 404 `order_not_found` |
+| `POST /numbers/{name}/orders` | `CodeBody` | `OrderAnswer`, done once the code is on its way |
+| `GET /{any of the four}/{name}/orders/{order_no}` | – | `OrderAnswer`, or 404 `order_not_found` |
+| `POST /numbers/{name}/checks` | `CheckBody` | `OrderAnswer` about the reference; refused with `wrong` or `expired` |
 | `POST /operators/{name}/secrets` | `SecretBody` | `SecretAnswer`, or 501 `not_offered` |
 | `GET /operators/{name}/reversals?since={cursor}` | – | `ReversalsAnswer` |
 
@@ -26,7 +28,7 @@ from __future__ import annotations
 
 import msgspec
 
-from suyuan.settle.providers import ConsumeOrder, FaceOrder, PayOrder, SourceKind
+from suyuan.settle.providers import CodeOrder, ConsumeOrder, FaceOrder, PayOrder, SourceKind
 
 SIGNATURE_HEADER = "suyuan-signature"
 REVERSALS_PER_ANSWER = 500
@@ -76,6 +78,20 @@ class FaceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def of(cls, order: FaceOrder) -> FaceBody:
         return cls(order.order_no, order.person, order.capture)
+
+
+class CodeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    order_no: str
+    number: str
+
+    @classmethod
+    def of(cls, order: CodeOrder) -> CodeBody:
+        return cls(order.order_no, order.number)
+
+
+class CheckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    reference: str
+    code: str
 
 
 class SecretBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -48,6 +48,7 @@ GIVEN, REFUSED, WITHDRAWN = "given", "refused", "withdrawn"
 BY_SELLER, BY_PARTNER = "seller_key", "partner_key"
 ASK_AGAIN_S = 180 * DAY_S
 
+# Not the database's own word for it, because the SDK ships this module without a database.
 Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
 
 

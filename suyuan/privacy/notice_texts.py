@@ -1,7 +1,7 @@
 """What the privacy notice says beside the registries: the rights of people, each with its rule and the way to use it.
 
-A right's way out is the same for all of them, since nobody should have to know which right theirs is: the contact that
-the notice names, or the partner that registered the seller. Only withdrawing is a call that anybody can make at once.
+A right's way out is the same for all of them, since nobody should have to know which right theirs is: a request about
+one's own data, the contact that the notice names, or the partner that registered the seller.
 
 >>> [right.basis.article for right in RIGHTS][:3]
 ['44', '45', '45(3)']
@@ -34,9 +34,10 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 _WAY = Words(
-    "Write to the contact above, or ask the partner that registered you. After your identity is verified you are"
+    "Ask at POST /v1/subject-requests with your own key or a code to your phone, write to the contact above, or ask the"
+    " partner that registered you. After your identity is verified you are"
     f" answered within {ANSWER_WORKING_DAYS} working days; a refusal names its reason.",
-    "请联系上述联系方式，或通过为您办理登记的合作方提出。"
+    "可使用本人密钥或手机验证码向 POST /v1/subject-requests 提出，或联系上述联系方式，或通过为您办理登记的合作方提出。"
     f"核验身份后 {ANSWER_WORKING_DAYS} 个工作日内答复；拒绝的，说明理由。",
 )
 _WITHDRAW = Words(

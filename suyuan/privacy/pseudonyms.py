@@ -23,8 +23,10 @@ import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
+from suyuan.base.db import Fetch
+
 TABLE = "pseudonym"
-IDENTITY, PAYEE = "idn", "pye"
+IDENTITY, PAYEE, NUMBER = "idn", "pye", "num"
 """What a pseudonym stands for, as its prefix says; also the purpose of the blind index behind its mark."""
 
 
@@ -76,6 +78,18 @@ async def mark_again(
     return Remarked(old[-1].mark if old else after, len(old) - len(made), len(old) < rows_max)
 
 
+async def find(fetch: Fetch, marks: Marks) -> str | None:
+    """The pseudonym that a value has, for a worker. `fetch` is `base.db.ReadPool.fetch`."""
+    rows = await fetch(_FIND, [list(marks.marks)])
+    return str(rows[0][0]) if rows else None
+
+
+async def numbers_after(connection: Connection, after: str, *, rows_max: int) -> list[str]:
+    """The pseudonyms of numbers that something leads to, a stretch of them in their order."""
+    found = await connection.execute(_NUMBERS, (after or NUMBER, rows_max))
+    return [row[0] for row in await found.fetchall()]
+
+
 async def forget(connection: Connection, pseudonyms: Collection[str]) -> None:
     """Takes away what leads to these pseudonyms."""
     await connection.execute("DELETE FROM pseudonym WHERE pseudonym = ANY(%s)", (list(pseudonyms),))
@@ -88,6 +102,9 @@ async def count_of_epochs(connection: Connection, *, until: int) -> int:
     return int(row[0])
 
 
+_FIND = "SELECT pseudonym FROM pseudonym WHERE mark = ANY(%s)"
+# From `num` to `nun` every collation finds the same, and by the index.
+_NUMBERS = "SELECT pseudonym FROM pseudonym WHERE pseudonym > %s AND pseudonym < 'nun' ORDER BY pseudonym LIMIT %s"
 _OLD = "SELECT mark, pseudonym, epoch FROM pseudonym WHERE mark > %s AND epoch <= %s ORDER BY mark LIMIT %s"
 _REMARK = """
 UPDATE pseudonym SET mark = new.mark, epoch = new.epoch

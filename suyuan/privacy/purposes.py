@@ -136,12 +136,13 @@ OPERATOR = Recipient(
 )
 CHANNEL = Recipient("channel", Words("the payout channel of the contract", "合同约定的支付通道"))
 FACE_CHECK = Recipient("face_check", Words("the provider of the face check", "人脸核验服务方"))
+NUMBER_PROOF = Recipient("number_proof", Words("the provider that sends one-time codes", "短信验证码服务方"))
 PARTNER = Recipient("partner", Words("the partner through which the seller was registered", "为卖卡人办理登记的合作方"))
 AUTHORITY = Recipient("authority", Words("the authority that gave the order", "作出调取决定的主管机关"))
 REGULATOR = Recipient("regulator", Words("the competent authority that asks for it by law", "依法要求提供的主管部门"))
 AUDITOR = Recipient("auditor", Words("the auditor of how personal data is handled", "个人信息保护合规审计机构"))
 
-RECIPIENTS = (OPERATOR, CHANNEL, FACE_CHECK, PARTNER, AUTHORITY, REGULATOR, AUDITOR)
+RECIPIENTS = (OPERATOR, CHANNEL, FACE_CHECK, NUMBER_PROOF, PARTNER, AUTHORITY, REGULATOR, AUDITOR)
 
 # What the law names as sensitive, of the classes that are handled here (个人信息保护法 2021, art. 28).
 SENSITIVE_CLASSES = frozenset({Privacy.FINANCE, Privacy.BIOMETRIC})
@@ -153,6 +154,8 @@ _PROVIDING_CONSENT = Citation(_PIPL, "2021", "23")
 _REAL_NAME = Citation("反电信网络诈骗法", "2022", "21")
 _NETWORK_LOG = Citation("网络安全法", "2025", "23")
 _COPY = Citation(_PIPL, "2021", "45")
+_WHO_ASKS = Citation("网络数据安全管理条例", "2024", "25")
+_CORRECTION = Citation(_PIPL, "2021", "46")
 _EVIDENCE = Citation("数据安全法", "2021", "35")
 _SUPPLY = Citation("电子商务法", "2018", "25")
 _COMPLIANCE_AUDIT = Citation(_PIPL, "2021", "54")
@@ -218,6 +221,20 @@ ANSWER_SUBJECT = Purpose(
             "副本落入他人之手会造成损害，因此先核验请求人身份。",
         ),
     ),
+)  # fmt: skip
+PROVE_NUMBER = Purpose(
+    "prove_number", Ground.LEGAL_DUTY, _WHO_ASKS,
+    "To verify who asks about their own data, by a code that is sent to their phone.",
+    "核验就其个人信息提出请求者的身份：向其号码发送验证码。",
+    while_restricted=True,
+    recipient=NUMBER_PROOF,
+)  # fmt: skip
+CORRECT_SELLER = Purpose(
+    "correct_seller", Ground.LEGAL_DUTY, _CORRECTION,
+    "To check what a person says is wrong in what we keep of them, and to put it right.",
+    "应本人请求，核实并更正其个人信息。",
+    shows_whole=True,
+    while_restricted=True,
 )  # fmt: skip
 ANSWER_AUTHORITY = Purpose(
     "answer_authority", Ground.WARRANT, _EVIDENCE,
@@ -345,7 +362,8 @@ EXAMINE_CARD = Purpose(
 
 PURPOSES = (
     CONSUME_CARD, PAY_SELLER, HELP_SELLER, KNOW_DEVICE, REGISTER_SELLER, KEEP_NETWORK_LOG, ANSWER_SUBJECT,
-    ANSWER_AUTHORITY, COMPARE_FACE, TELL_PARTNER_NUMBER, VERIFY_SELLER, EXAMINE_CARD, *OF_EXPORTS,
+    PROVE_NUMBER, CORRECT_SELLER, ANSWER_AUTHORITY, COMPARE_FACE, TELL_PARTNER_NUMBER, VERIFY_SELLER, EXAMINE_CARD,
+    *OF_EXPORTS,
 )  # fmt: skip
 ON_CONSENT = tuple(purpose for purpose in PURPOSES if purpose.ground is Ground.CONSENT)
 
@@ -353,14 +371,14 @@ _OF_SELLERS = (REGISTER_SELLER, ANSWER_SUBJECT, ANSWER_AUTHORITY)
 
 SELLER_NAME = Field(
     "seller", "name", 1, Privacy.IDENTITY, masked_name, Words("name", "姓名"),
-    (HELP_SELLER, *_OF_SELLERS, *OF_EXPORTS),
+    (HELP_SELLER, CORRECT_SELLER, *_OF_SELLERS, *OF_EXPORTS),
 )  # fmt: skip
 SELLER_IDENTITY = Field(
     "seller", "identity_number", 1, Privacy.IDENTITY, masked_identity, Words("ID number", "身份证号码"), _OF_SELLERS
 )
 SELLER_NUMBER = Field(
     "seller", "number", 1, Privacy.CONTACT, masked_number, Words("phone number", "手机号码"),
-    (HELP_SELLER, TELL_PARTNER_NUMBER, *_OF_SELLERS, *OF_EXPORTS),
+    (HELP_SELLER, CORRECT_SELLER, TELL_PARTNER_NUMBER, *_OF_SELLERS, *OF_EXPORTS),
 )  # fmt: skip
 SELLER_PAYEE = Field(
     "seller", "payee", 1, Privacy.FINANCE, masked_account, Words("account to be paid on", "收款账户"),
@@ -368,7 +386,7 @@ SELLER_PAYEE = Field(
 )  # fmt: skip
 CARD_SERIAL = Field(
     "card", "serial", 1, Privacy.CARD_SECRET, masked_account, Words("serial of a card", "卡号"),
-    (CONSUME_CARD, ANSWER_AUTHORITY),
+    (CONSUME_CARD, ANSWER_SUBJECT, ANSWER_AUTHORITY),
 )  # fmt: skip
 CARD_PIN = Field("card", "pin", 1, Privacy.CARD_SECRET, hidden, Words("PIN of a card", "卡密"), (CONSUME_CARD,))
 BALANCE_NUMBER = Field(
@@ -403,7 +421,16 @@ ADDRESS_PREFIX = Unsealed(
     "request.ip_prefix", Privacy.DEVICE, True, Words("network part of the address", "网络地址段"), (KEEP_NETWORK_LOG,)
 )
 
-UNSEALED = (FACE_CAPTURE, DEVICE_KEY, ADDRESS_PREFIX)
+CLAIMED_NUMBER = Unsealed(
+    "number_proof.number", Privacy.CONTACT, False, Words("phone number that somebody proves", "待验证的手机号码"),
+    (PROVE_NUMBER,),
+)  # fmt: skip
+CLAIMED_IDENTITY = Unsealed(
+    "number_proof.identity_number", Privacy.IDENTITY, False,
+    Words("ID number that somebody gives to be known", "用于核对身份的证件号码"), (PROVE_NUMBER,),
+)  # fmt: skip
+
+UNSEALED = (FACE_CAPTURE, DEVICE_KEY, ADDRESS_PREFIX, CLAIMED_NUMBER, CLAIMED_IDENTITY)
 
 
 def purpose_of(purpose_id: str) -> Purpose | None:

@@ -6,15 +6,14 @@ about is told by its event; here stands only where to find it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import psycopg
 from psycopg.rows import TupleRow
 
-TABLE = "field_read"
+from suyuan.base.db import Fetch
 
-Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
+TABLE = "field_read"
 
 
 async def note(connection: psycopg.AsyncConnection[TupleRow], reads: Iterable[tuple[str, int]]) -> None:

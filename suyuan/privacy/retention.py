@@ -40,6 +40,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from suyuan.base.clock import DAY_S, SECOND
+from suyuan.base.db import Fetch
 from suyuan.privacy.purposes import Citation, Words
 
 TABLE = "retention"
@@ -198,6 +199,11 @@ async def entries_of(connection: Connection, owner: str) -> list[Entry]:
     return [Entry(*row) for row in await (await connection.execute(_OF_OWNER, (owner,))).fetchall()]
 
 
+async def sources_of(fetch: Fetch, owner: str, *, after_id: str, rows_max: int) -> list[str]:
+    """The redemptions of a seller whose sources stand on the agenda, in the order in which they were made."""
+    return [str(row[0]) for row in await fetch(_SOURCES, [owner, owner, after_id, rows_max])]
+
+
 def counted(connection: psycopg.Connection[TupleRow]) -> list[Counted]:
     """The agenda in numbers."""
     return [Counted(*row) for row in connection.execute(_COUNTED).fetchall()]
@@ -221,6 +227,7 @@ WHERE retention.state <> 'shredded'
 _DUE = f"SELECT {_COLUMNS} FROM retention WHERE state <> 'shredded' AND due_at <= %s ORDER BY due_at LIMIT %s"
 _MOVE = "UPDATE retention SET state = %s, due_at = %s WHERE id = ANY(%s)"
 _OF_OWNER = f"SELECT {_COLUMNS} FROM retention WHERE owner = %s ORDER BY id"
+_SOURCES = "SELECT id FROM retention WHERE owner = %s AND id <> %s AND id > %s ORDER BY id LIMIT %s"
 _COUNTED = """
 SELECT channel, category, state, count(*), min(due_at) FILTER (WHERE state <> 'shredded')
 FROM retention GROUP BY channel, category, state ORDER BY channel, category, state

@@ -15,6 +15,8 @@ import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
+from suyuan.base.db import Fetch
+
 TABLE = "shredding"
 
 
@@ -39,6 +41,12 @@ async def find(connection: psycopg.AsyncConnection[TupleRow], subject: str) -> S
     """How far forgetting one subject has come."""
     row = await (await connection.execute(_ONE, (subject,))).fetchone()
     return None if row is None else Shredding(*row)
+
+
+async def progress_of(fetch: Fetch, subject: str) -> Shredding | None:
+    """How far forgetting somebody has come; None where nobody asked for it. `fetch` is `base.db.ReadPool.fetch`."""
+    rows = await fetch(_ONE, [subject])
+    return Shredding(*rows[0]) if rows else None
 
 
 def newest(connection: psycopg.Connection[TupleRow], *, rows_max: int) -> list[Shredding]:

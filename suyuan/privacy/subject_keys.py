@@ -13,16 +13,15 @@ to which epoch the line takes no new keys any more, and up to which one the keys
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
+from suyuan.base.db import Fetch
 from suyuan.privacy.classes import KEY_CLASSES, Privacy
-
-Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
 
 TABLE = "subject_key"
 EPOCH_TABLE = "vault_epoch"

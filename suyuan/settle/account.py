@@ -14,6 +14,7 @@ change its key without a gap; a retiring one until `ends_at`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 import msgspec
@@ -72,6 +73,7 @@ class Seller(msgspec.Struct, gc=False):
     tier: int
     identity: str  # A pseudonym: equal for the same person.
     payee: str  # A pseudonym: equal for the same account.
+    number: str  # A pseudonym: equal for the same phone number.
     sealed_name: str
     sealed_identity: str
     sealed_number: str
@@ -243,14 +245,38 @@ def _is_within(address: str, networks: str) -> bool:
         return False
 
 
-async def borne_by_nobody_else(connection: psycopg.AsyncConnection[TupleRow], seller: str) -> list[str]:
-    """The pseudonyms of a seller that no other seller bears."""
-    return [row[0] for row in await (await connection.execute(_BORNE_ALONE, {"seller": seller})).fetchall()]
+async def borne_by_nobody_else(
+    connection: psycopg.AsyncConnection[TupleRow], seller: str, sold: Sequence[str]
+) -> list[str]:
+    """The pseudonyms of a seller, and of the numbers that the seller redeemed from, that nobody else bears."""
+    found = await connection.execute(_BORNE_ALONE, {"seller": seller, "sold": list(sold)})
+    return [row[0] for row in await found.fetchall()]
 
 
-_BORNE_ALONE = """
-SELECT own.pseudonym FROM seller s, LATERAL (VALUES (s.identity), (s.payee)) AS own (pseudonym)
-WHERE s.id = %(seller)s AND own.pseudonym <> ''
-  AND NOT EXISTS (SELECT FROM seller other WHERE other.id <> s.id AND other.identity = own.pseudonym)
-  AND NOT EXISTS (SELECT FROM seller other WHERE other.id <> s.id AND other.payee = own.pseudonym)
+async def numbers_borne(connection: psycopg.AsyncConnection[TupleRow], numbers: Sequence[str]) -> set[str]:
+    """Those of these pseudonyms of numbers that a seller bears, or a balance whose number is still kept."""
+    found = await connection.execute(_NUMBERS_BORNE, {"numbers": list(numbers)})
+    return {row[0] for row in await found.fetchall()}
+
+
+# A forgotten seller's balances lead to nobody any more; a number whose term is over is gone from its card.
+_LIVE_BALANCES = """
+    card c JOIN redemption r ON r.id = c.redemption JOIN seller o ON o.id = r.seller
+    WHERE c.id LIKE 'balance-%%' AND o.sealed_number <> ''
+"""
+_BORNE_ALONE = f"""
+WITH own AS (
+    SELECT borne.pseudonym FROM seller s, LATERAL (VALUES (s.identity), (s.payee), (s.number)) AS borne (pseudonym)
+    WHERE s.id = %(seller)s
+    UNION SELECT serial_index FROM card WHERE redemption = ANY(%(sold)s) AND id LIKE 'balance-%%'
+)
+SELECT pseudonym FROM own WHERE pseudonym <> ''
+  AND NOT EXISTS (SELECT FROM seller other WHERE other.id <> %(seller)s AND other.identity = pseudonym)
+  AND NOT EXISTS (SELECT FROM seller other WHERE other.id <> %(seller)s AND other.payee = pseudonym)
+  AND NOT EXISTS (SELECT FROM seller other WHERE other.id <> %(seller)s AND other.number = pseudonym)
+  AND NOT EXISTS (SELECT FROM {_LIVE_BALANCES} AND c.serial_index = pseudonym AND o.id <> %(seller)s)
+"""
+_NUMBERS_BORNE = f"""
+SELECT number FROM seller WHERE number = ANY(%(numbers)s)
+UNION SELECT c.serial_index FROM {_LIVE_BALANCES} AND c.serial_index = ANY(%(numbers)s)
 """

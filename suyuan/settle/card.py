@@ -89,7 +89,7 @@ class Card(msgspec.Struct, gc=False):
 
     id: str
     operator: str
-    serial_index: str
+    serial_index: str  # Of a balance the pseudonym of its number, until the term of that is over.
     sealed_serial: str
     sealed_secret: str
     face_fen: int

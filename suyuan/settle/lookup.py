@@ -9,17 +9,16 @@ Amounts and states are shown as their owners keep them (`account`, `redemption`,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from suyuan.base.clock import SECOND, Clock, Micros
+from suyuan.base.db import Fetch
 from suyuan.settle.account import Contract, Key, Seller
 from suyuan.settle.redemption import Redemption
 
 REMEMBERED_S = 1
 KEYS_MAX = 10_000
-
-Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
 
 
 class Known(NamedTuple):
@@ -80,6 +79,10 @@ class Lookup:
         rows = await self._fetch(_PARTNER_NAME, [partner])
         return str(rows[0][0]) if rows else ""
 
+    async def sellers_of_number(self, number: str) -> list[Seller]:
+        """All who are registered with this number, by its pseudonym."""
+        return [Seller(*row) for row in await self._fetch(_SELLERS_OF_NUMBER, [number])]
+
     async def contract(self, contract_id: str) -> Contract | None:
         """A contract, whether in force or not."""
         rows = await self._fetch(_CONTRACT, [contract_id])
@@ -98,6 +101,18 @@ class Lookup:
         """The redemptions of a partner, or of one of its sellers, in the order in which they were taken."""
         rows = await self._fetch(_REDEMPTIONS, [partner, after_seq, seller, seller, limit])
         return [Redemption(*row) for row in rows]
+
+    async def redemptions_among(self, ids: Iterable[str]) -> list[Redemption]:
+        """Those of these redemptions that there are, in the order of their ids."""
+        return [Redemption(*row) for row in await self._fetch(_REDEMPTIONS_AMONG, [list(ids)])]
+
+    async def sources_of(self, ids: Iterable[str]) -> dict[str, str]:
+        """What is sealed of each redemption's source: a card's serial, or the number whose balance was debited."""
+        return {str(row[0]): str(row[1]) for row in await self._fetch(_SOURCES, [list(ids)])}
+
+    async def debits_of_number(self, number: str, *, after_id: str, rows_max: int) -> list[Redemption]:
+        """The redemptions that drew on a number's balance, in the order of their ids."""
+        return [Redemption(*row) for row in await self._fetch(_DEBITS, [number, after_id, rows_max])]
 
     async def payment(self, redemption: Redemption) -> Payment | None:
         """When the payout was posted, or, where all of it settled an old debt, the debt. None before that."""
@@ -133,6 +148,13 @@ _REDEMPTION = f"SELECT {_columns(Redemption)} FROM redemption WHERE id = %s"
 _REDEMPTIONS = f"""
 SELECT {_columns(Redemption)} FROM redemption
 WHERE partner = %s AND seq > %s AND (%s::text IS NULL OR seller = %s) ORDER BY seq LIMIT %s
+"""
+_SELLERS_OF_NUMBER = f"SELECT {_columns(Seller)} FROM seller WHERE number = %s AND number <> '' ORDER BY id"
+_REDEMPTIONS_AMONG = f"SELECT {_columns(Redemption)} FROM redemption WHERE id = ANY(%s) ORDER BY id"
+_SOURCES = "SELECT redemption, sealed_serial FROM card WHERE redemption = ANY(%s)"
+_DEBITS = f"""
+SELECT {_columns(Redemption, "r.")} FROM card c JOIN redemption r ON r.id = c.redemption
+WHERE c.serial_index = %s AND c.id LIKE 'balance-%%' AND r.id > %s ORDER BY r.id LIMIT %s
 """
 _PAYMENT = """
 SELECT done.seq, done.at FROM transfer promised JOIN transfer done ON done.resolves = promised.id

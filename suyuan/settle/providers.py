@@ -1,4 +1,4 @@
-"""What an operator, a payout channel and a face check are to this house: orders, verdicts and three Protocols.
+"""What operators, payout channels and checks of identity are to this house: orders, verdicts and four Protocols.
 
 Each is a party of its own that may time out, answer late, answer twice or die in the middle. So there are three kinds
 of verdict – *done*, *definitely refused*, `Unknown` – and "failed" is not among them: whoever answers silence with
@@ -6,7 +6,7 @@ of verdict – *done*, *definitely refused*, `Unknown` – and "failed" is not a
 
 What an implementation promises (`tests/laws` holds each of them to it):
 1. The same order is the same bytes, whenever it is sent; a provider does it once per order number.
-2. `Rejected`, `PayRefused` and `FaceDiffers` are definite: this order is not done and never will be.
+2. `Rejected`, `PayRefused`, `FaceDiffers` and `CodeRefused` are definite: this order is not done and never will be.
 3. Everything unexpected is `Unknown` with a stable word, which holds nothing of the order. Nothing is raised.
 4. `ask` changes nothing, and tells the truth about an order or says that it does not know.
 
@@ -119,6 +119,17 @@ class FaceOrder:
         _check_order_no(self.order_no)
 
 
+@dataclass(frozen=True, slots=True)
+class CodeOrder:
+    """Send a one-time code to this number. The provider draws the code; this house never knows it."""
+
+    order_no: str
+    number: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_order_no(self.order_no)
+
+
 # Verdicts. What is missing here is "failed", on purpose.
 
 
@@ -163,6 +174,26 @@ class FaceDiffers:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeSent:
+    """The code is on its way; `reference` is what it is checked under."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRefused:
+    """No code can be sent to this number, and none was."""
+
+
+class CodeVerdict(StrEnum):
+    """What a provider says of a code that somebody gives back: definite, each of them."""
+
+    PROVEN = "proven"
+    WRONG = "wrong"
+    EXPIRED = "expired"  # Its time is over, or its tries are.
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Nobody knows yet: silence, a lost connection, a code we do not know, a holder who has not confirmed.
 
@@ -191,6 +222,7 @@ class Reversal:
 ConsumeVerdict: TypeAlias = Consumed | Rejected | Unknown
 PayVerdict: TypeAlias = Paid | PayRefused | Unknown
 FaceVerdict: TypeAlias = FaceMatched | FaceDiffers | Unknown
+SendVerdict: TypeAlias = CodeSent | CodeRefused | Unknown
 SecretVerdict: TypeAlias = bool | Unknown | None
 
 
@@ -224,6 +256,21 @@ class FaceCheck(Protocol):
     async def check(self, order: FaceOrder) -> FaceVerdict: ...
 
     async def ask(self, order_no: str) -> FaceVerdict | NotFound: ...
+
+
+class NumberProof(Protocol):
+    """Shows that somebody holds a phone number, by a one-time code. `outside/identity.py` implements it.
+
+    Whoever asks about their own data without a key is known by it (`flows.prove_number`).
+    """
+
+    async def begin(self, order: CodeOrder) -> SendVerdict: ...
+
+    async def ask(self, order_no: str) -> SendVerdict | NotFound: ...
+
+    async def check(self, reference: str, code: str) -> CodeVerdict | Unknown:
+        """What a code is worth. A wrong one spends a try; the right one may be shown again while it lives."""
+        ...
 
 
 def _check_order_no(order_no: str) -> None:

@@ -49,6 +49,10 @@ from suyuan.settle.limits import LimitRules
 from suyuan.settle.lookup import Lookup
 from suyuan.settle.providers import (
     CardSecret,
+    CodeOrder,
+    CodeRefused,
+    CodeSent,
+    CodeVerdict,
     ConsumeOrder,
     ConsumeVerdict,
     FaceMatched,
@@ -57,6 +61,7 @@ from suyuan.settle.providers import (
     NotFound,
     Reversal,
     SecretVerdict,
+    SendVerdict,
     Unknown,
 )
 from suyuan.settle.request import RawRequest, parse, sign_like_wechat, sign_request
@@ -127,6 +132,33 @@ class ToldFaceCheck:
         return NotFound()
 
 
+@dataclass
+class Phones:
+    """Plays the provider of codes and the phones: each number shows the last code that it got."""
+
+    shows: dict[str, str] = field(default_factory=dict)
+    sent: list[CodeOrder] = field(default_factory=list)
+    is_silent: bool = False
+    loses_answers: bool = False
+    refuses: bool = False
+
+    async def begin(self, order: CodeOrder) -> SendVerdict:
+        if self.is_silent or self.refuses:
+            return Unknown("timed_out") if self.is_silent else CodeRefused()
+        self.sent.append(order)
+        self.shows[order.number] = f"{len(self.sent):06d}"
+        return Unknown("connection_lost") if self.loses_answers else CodeSent(f"N-{order.order_no}")
+
+    async def ask(self, order_no: str) -> SendVerdict | NotFound:
+        return CodeSent(f"N-{order_no}") if order_no in [order.order_no for order in self.sent] else NotFound()
+
+    async def check(self, reference: str, code: str) -> CodeVerdict | Unknown:
+        if self.is_silent:
+            return Unknown("timed_out")
+        (place,) = [place for place, order in enumerate(self.sent, 1) if f"N-{order.order_no}" == reference]
+        return CodeVerdict.PROVEN if code == f"{place:06d}" else CodeVerdict.WRONG
+
+
 def without_terms() -> RetentionRules:
     """The retention rules of a country whose laws make nobody keep anything: who asks is forgotten at once."""
     rules = load_rules().rules
@@ -142,6 +174,7 @@ class House:
         self.clock = SetClock(NOON)
         self.operator = ToldOperator()
         self.face_check = ToldFaceCheck()
+        self.phones = Phones()
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
@@ -165,6 +198,7 @@ class House:
         return Desk(
             line=self.line,
             lookup=Lookup(self._pool.fetch, self.clock),
+            fetch=self._pool.fetch,
             event_at=functools.partial(event_at, self._pool.fetch),
             consents=functools.partial(consent.of_seller, self._pool.fetch),
             subject_keys=functools.partial(look_up_keys, self._pool.fetch),
@@ -178,6 +212,7 @@ class House:
             operators={"telecom": self.operator, "cmcc": self.operator},
             asked_for_secrets=frozenset({"telecom"}),
             face_check=self.face_check,
+            number_proof=self.phones,
             keys=(PLATFORM,),
             seen_reads=SeenReads(began_at=self.clock.now()),
             origin=ORIGIN,
@@ -323,7 +358,7 @@ def insert(connection: psycopg.Connection[Any], table: str, row: msgspec.Struct)
 
 def seller(seller_id: str, partner: str) -> Seller:
     index = f"index-of-{seller_id}"
-    return Seller(seller_id, partner, "active", 1, index, index, "n", "i", "p", "sealed-payee", 1, 0)
+    return Seller(seller_id, partner, "active", 1, index, index, index, "n", "i", "p", "sealed-payee", 1, 0)
 
 
 def contract(contract_id: str, partner: str, source: str = "card") -> Contract:

@@ -81,8 +81,11 @@ def calls_of_open(module: ast.Module) -> Iterator[ast.AST]:
                 yield node
 
 
-def test_three_stories_open_sealed_fields_and_no_other_module_does() -> None:
-    """Payouts, a number told by consent, what officers see or export; the bench measures beside the house."""
+def test_a_few_stories_open_sealed_fields_and_no_other_module_does() -> None:
+    """Payouts, a number told by consent, what officers see, export or judge, what a person is given of their own.
+
+    The bench measures beside the house.
+    """
     found = {
         str(file.relative_to(PACKAGE))
         for file in PACKAGE.rglob("*.py")
@@ -92,6 +95,8 @@ def test_three_stories_open_sealed_fields_and_no_other_module_does() -> None:
         "flows/finish_payout.py",
         "flows/tell_partner_number.py",
         "flows/open_fields.py",
+        "flows/decide_request.py",
+        "flows/subject_bundle.py",
     }
 
 

@@ -11,7 +11,7 @@ from suyuan.base.clock import DAY_S
 from suyuan.flows.register_seller import Registered
 from suyuan.flows.roll_epoch import GRACE_S
 from suyuan.privacy.keyring import MARKING_AFTER_S, FileRing, NoEpochKey
-from suyuan.privacy.pseudonyms import IDENTITY, PAYEE, Pseudonym
+from suyuan.privacy.pseudonyms import IDENTITY, NUMBER, PAYEE, Pseudonym
 from suyuan.privacy.vault import BrokenSeal, Vault
 from tests.flows.house import House
 from tests.flows.test_forget_subject import KMS, PERSON, forget, register, ring_in, roll, roll_whole, rolling
@@ -19,10 +19,10 @@ from tests.flows.test_forget_subject import KMS, PERSON, forget, register, ring_
 __all__ = ["rolling"]  # The fixture of a house whose epochs lie in a file.
 
 
-def people(house: House) -> dict[str, tuple[str, str]]:
+def people(house: House) -> dict[str, tuple[str, ...]]:
     """Each new seller's pseudonyms."""
-    rows = house.rows("SELECT id, identity, payee FROM seller WHERE id LIKE 'slr_new%%'")
-    return {name: (identity, payee) for name, identity, payee in rows}
+    rows = house.rows("SELECT id, identity, payee, number FROM seller WHERE id LIKE 'slr_new%%'")
+    return {name: tuple(pseudonyms) for name, *pseudonyms in rows}
 
 
 def test_one_person_has_one_pseudonym_before_while_and_after_the_roll(rolling: House) -> None:
@@ -33,7 +33,7 @@ def test_one_person_has_one_pseudonym_before_while_and_after_the_roll(rolling: H
         assert isinstance(register(rolling, seller=f"slr_new_{number}"), Registered)
     assert len(people(rolling)) == 7
     assert len(set(people(rolling).values())) == 1
-    assert len(rolling.rows("SELECT 1 FROM pseudonym")) == 2
+    assert len(rolling.rows("SELECT 1 FROM pseudonym")) == 3
 
 
 def test_a_worker_that_has_not_seen_the_new_epoch_yet_finds_who_is_there(rolling: House, tmp_path: Path) -> None:
@@ -82,7 +82,8 @@ def test_history_holds_nothing_that_a_guess_could_be_tried_on(rolling: House) ->
     """Not even by whoever holds every key of the platform."""
     register(rolling)
     told = str(rolling.events())
-    for value, kind in ((PERSON["identity_number"], IDENTITY), (PERSON["payee"].replace("-", ""), PAYEE)):
+    account = PERSON["payee"].replace("-", "")
+    for value, kind in ((PERSON["identity_number"], IDENTITY), (account, PAYEE), (PERSON["number"], NUMBER)):
         assert rolling.vault.index(value, purpose=kind) not in told
         marks = rolling.vault.marks(value, purpose=kind, now=rolling.clock.now(), fresh="").marks
         assert not any(mark.hex() in told for mark in marks)

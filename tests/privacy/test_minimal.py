@@ -15,14 +15,18 @@ from suyuan.faces.http.routes import ENDPOINTS
 from suyuan.privacy.classes import Privacy
 from suyuan.privacy.minimal import CarelessForm, collected_by
 from suyuan.privacy.purposes import (
+    ADDRESS_PREFIX,
     BALANCE_NUMBER,
     CARD_PIN,
     CARD_SERIAL,
+    CLAIMED_IDENTITY,
+    CLAIMED_NUMBER,
     DEVICE_KEY,
     FACE_CAPTURE,
     FIELDS,
     PAPER_FIELDS,
     SELLER_FIELDS,
+    SELLER_NAME,
     SELLER_NUMBER,
     UNSEALED,
 )
@@ -44,6 +48,9 @@ def test_every_form_of_the_api_collects_for_registered_purposes() -> None:
         "RedemptionWish": {CARD_SERIAL, CARD_PIN, BALANCE_NUMBER},
         "SellerWish": {*SELLER_FIELDS, DEVICE_KEY},
         "StepUpWish": {FACE_CAPTURE},
+        "ProofWish": {CLAIMED_NUMBER},
+        "CodeWish": {CLAIMED_NUMBER, CLAIMED_IDENTITY},
+        "RightWish": {SELLER_NAME, SELLER_NUMBER, CLAIMED_NUMBER, CLAIMED_IDENTITY},
     }
 
 
@@ -51,7 +58,9 @@ def test_every_sealed_field_comes_through_a_form() -> None:
     """What no form collects and no request carries would be a field that nobody knows the source of."""
     collected = {entry for form in FORMS for entry in collected_by(form)}
     brought_by_officers = {*PAPER_FIELDS}
-    assert {*FIELDS, *UNSEALED} - collected == {UNSEALED[-1], *brought_by_officers}, "the address comes with a request"
+    assert {*FIELDS, *UNSEALED} - collected == {ADDRESS_PREFIX, *brought_by_officers}, (
+        "the address comes with a request"
+    )
 
 
 @pytest.mark.parametrize(

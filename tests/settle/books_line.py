@@ -272,6 +272,7 @@ class Knock:
             operator=self.operator,
             card=BlindIndex(card),
             serial_index=BlindIndex(f"serial of {card}"),
+            number=None,
             sealed_serial=Sealed("2a.sealed"),
             sealed_secret=Sealed("2a.sealed"),
             subject_key=SubjectKey(key_id(self.id, Privacy.CARD_SECRET), 1, bytes(60), b""),
@@ -300,7 +301,7 @@ def a_partner(name: str = PARTNER, webhook_url: str = "") -> Partner:
 
 def a_seller(name: str = "slr_1", **facts: Any) -> Seller:
     seller = Seller(
-        name, PARTNER, "active", 1, f"identity of {name}", f"payee of {name}",
+        name, PARTNER, "active", 1, f"identity of {name}", f"payee of {name}", f"number of {name}",
         "1.name", "1.identity", "1.number", "1.payee", NOON - 1, 0,
     )  # fmt: skip
     return msgspec.structs.replace(seller, **facts)

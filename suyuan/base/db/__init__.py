@@ -18,7 +18,7 @@ power cut would make every voucher a lie. Whatever is wrong is one `DatabaseTrou
 
 from suyuan.base.db.address import connect, for_asyncpg, without_password
 from suyuan.base.db.place import DatabaseStatus, Place, Stopped, migrate_place, serving, start, status, stop
-from suyuan.base.db.reading import ReadPool
+from suyuan.base.db.reading import Fetch, ReadPool
 from suyuan.base.db.safety import refuse_unsafe, wal_syncs
 from suyuan.base.db.schema import Migration, current_revision, migrate, newest_revision, revisions
 from suyuan.base.db.server import Server, Started, StopMode
@@ -37,6 +37,7 @@ __all__ = [
     "DatabaseStatus",
     "DatabaseTrouble",
     "DatabaseUnreachable",
+    "Fetch",
     "Migration",
     "NewerDatabase",
     "Place",

@@ -8,7 +8,7 @@ than `QUERY_MS_MAX` is ended, so that one slow question cannot keep all connecti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -22,6 +22,8 @@ QUERY_MS_MAX = 5_000
 TRIES = 2
 
 Connection = psycopg.AsyncConnection[TupleRow]
+Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
+"""How a worker asks: `ReadPool.fetch`."""
 
 
 class ReadPool:

@@ -91,6 +91,7 @@ def _step(number: int, seller: int, crowd: Crowd, salt: str) -> TakeRedemption:
         operator="cmcc",
         card=BlindIndex(text[26:69]),
         serial_index=BlindIndex(text[69:112]),
+        number=None,
         sealed_serial=_SEALED_SERIAL,  # type: ignore[arg-type]  # Made up: only its length matters here.
         sealed_secret=_SEALED_SECRET,  # type: ignore[arg-type]  # Made up: only its length matters here.
         subject_key=SubjectKey(key_id(f"rdm_{text[:26]}", Privacy.CARD_SECRET), 1, _WRAPPED, b""),

@@ -231,6 +231,7 @@ def _settings(sandbox_url: str, choices: Choices) -> dict[str, Any]:
         "face_check_url": sandbox_url,
         "controller_name": "示例回收平台 (a demo, run by nobody)",
         "controller_contact": "privacy@example.com",
+        "number_proof_url": sandbox_url,
         "provider_deadline_s": PROVIDER_DEADLINE_S,
         "housekeeping_s": 1.0,
         "operators": dict.fromkeys(OPERATORS, sandbox_url),

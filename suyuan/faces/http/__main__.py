@@ -29,7 +29,7 @@ from suyuan.flows.desk import Desk
 from suyuan.history.frames import LineCaller
 from suyuan.history.recall import event_at
 from suyuan.outside.caller import Caller
-from suyuan.outside.identity import HttpFaceCheck
+from suyuan.outside.identity import HttpFaceCheck, HttpNumberProof
 from suyuan.outside.operators import HttpOperator
 from suyuan.privacy import consent
 from suyuan.privacy.subject_keys import look_up_keys
@@ -38,7 +38,7 @@ from suyuan.settle.limits import LimitRules
 from suyuan.settle.lookup import Lookup
 from suyuan.settle.seen_reads import SeenReads
 
-FACE_CHECK = "face"
+FACE_CHECK, NUMBER_PROOF = "face", "number"
 
 
 async def serve(settings: Settings, listens: socket.socket) -> None:
@@ -56,14 +56,16 @@ async def _lay_desk(settings: Settings, origin: str, stack: AsyncExitStack) -> D
     line = LineCaller(settings.line_socket, ANSWERS)
     stack.callback(line.close)
     callers: dict[str, Caller] = {}
-    for url in {*settings.operators.values(), settings.face_check_url} - {""}:
+    for url in {*settings.operators.values(), settings.face_check_url, settings.number_proof_url} - {""}:
         callers[url] = await stack.enter_async_context(
             Caller(url, keys.signer, deadline_s=settings.provider_deadline_s)
         )
     face_check = HttpFaceCheck(FACE_CHECK, callers[settings.face_check_url]) if settings.face_check_url else None
+    number_url = settings.number_proof_url
     return Desk(
         line=line,
         lookup=Lookup(pool.fetch, clock),
+        fetch=pool.fetch,
         event_at=functools.partial(event_at, pool.fetch),
         consents=functools.partial(consent.of_seller, pool.fetch),
         subject_keys=functools.partial(look_up_keys, pool.fetch),
@@ -77,6 +79,7 @@ async def _lay_desk(settings: Settings, origin: str, stack: AsyncExitStack) -> D
         operators={name: HttpOperator(name, callers[url]) for name, url in settings.operators.items()},
         asked_for_secrets=frozenset(settings.asks_about_secrets) & settings.operators.keys(),
         face_check=face_check,
+        number_proof=HttpNumberProof(NUMBER_PROOF, callers[number_url]) if number_url else None,
         keys=(PlatformKey(keys.key_id, keys.signer),),
         seen_reads=SeenReads(began_at=clock.now()),
         origin=origin,

@@ -22,10 +22,10 @@ from suyuan.base.crypto import BadSignature
 from suyuan.base.db import DatabaseUnreachable
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.faces.http.answers import Reply, problem
-from suyuan.faces.http.routes import REASONS, Endpoint
+from suyuan.faces.http.routes import REASONS, Endpoint, Lets
 from suyuan.flows.count_strangers import Strangers
 from suyuan.flows.desk import Desk
-from suyuan.flows.who_asks import Knock, ip_prefix
+from suyuan.flows.who_asks import Knock, Visit, ip_prefix
 from suyuan.settle.answer import sign_answer
 from suyuan.settle.request import BODY_BYTES_MAX, READS, Claim, RawRequest, parse
 
@@ -36,6 +36,17 @@ DRAINED_BYTES_MAX = 1 << 20
 log = structlog.get_logger()
 
 _NEVER_CACHED = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_BEARER = b"bearer "
+_TOKEN_BYTES_MAX = 128
+# Who proves nothing is counted, once a minute, by network.
+_OF_STRANGERS = frozenset(
+    {
+        Reason.key_is_unknown,
+        Reason.number_proof_is_unknown,
+        Reason.number_code_is_wrong,
+        Reason.too_many_codes_were_sent,
+    }
+)
 _LAST = (b"connection", b"close")
 
 
@@ -68,20 +79,14 @@ class Door:
             headers = _Headers.of(scope)
             # (1) The body.
             body = await read_body(receive, headers)
-            # (2) The form of the signature.
-            claim = body if isinstance(body, Refusal) else self._claim(scope, headers, body)
-            if isinstance(claim, Claim):
-                # (3) The story.
-                nonce = claim.nonce
-                knock = Knock(
-                    claim,
-                    address_of(scope, headers.forwarded, self._proxies),
-                    f"{endpoint.method} {endpoint.path}",
-                    takes_query=endpoint.query is not None,
-                )
-                reply = await self._told(endpoint, knock, scope.get("path_params", {}))
+            # (2) The form of the signature, where one is asked for.
+            caller = body if isinstance(body, Refusal) else self._caller(scope, headers, body, endpoint)
+            if isinstance(caller, Refusal):
+                reply = problem(caller)
             else:
-                reply = problem(claim)
+                # (3) The story.
+                nonce = caller.claim.nonce if isinstance(caller, Knock) else ""
+                reply = await self._told(endpoint, caller, scope.get("path_params", {}))
         except Gone:
             return
         except DatabaseUnreachable:
@@ -92,6 +97,28 @@ class Door:
             reply = problem(Refusal(Reason.platform_has_a_fault))
         # (4) The answer.
         await send_reply(send, self._desk, reply, nonce)
+
+    def _caller(self, scope: Scope, headers: _Headers, body: bytes, endpoint: Endpoint) -> Knock | Visit | Refusal:
+        address = address_of(scope, headers.forwarded, self._proxies)
+        is_unsigned = endpoint.lets is Lets.ANYBODY or (endpoint.lets is Lets.PROVEN and bool(headers.tokens))
+        if is_unsigned:
+            return self._visit(scope, headers, body, address)
+        claim = self._claim(scope, headers, body)
+        if isinstance(claim, Refusal):
+            return claim
+        route = f"{endpoint.method} {endpoint.path}"
+        return Knock(claim, address, route, takes_query=endpoint.query is not None)
+
+    def _visit(self, scope: Scope, headers: _Headers, body: bytes, address: str) -> Visit | Refusal:
+        """What nobody signed: its body is JSON, and it shows one token or none."""
+        if scope["method"] not in READS and (refusal := headers.refuse_content_type()) is not None:
+            return refusal
+        if len(headers.tokens) > 1:
+            return Refusal(Reason.header_is_doubled, "authorization")
+        if headers.tokens and headers.is_signed:
+            # Two proofs in one request might disagree about who sends it.
+            return Refusal(Reason.signature_header_is_malformed, "authorization")
+        return Visit(body, self._target(scope), address, "".join(headers.tokens))
 
     def _claim(self, scope: Scope, headers: _Headers, body: bytes) -> Claim | Refusal:
         raw = RawRequest(scope["method"], self._target(scope), scope["headers"], body)
@@ -106,21 +133,22 @@ class Door:
         path = scope["raw_path"].decode("latin-1")
         return f"{self._desk.origin}{path}?{query.decode('latin-1')}" if query else f"{self._desk.origin}{path}"
 
-    async def _told(self, endpoint: Endpoint, knock: Knock, path: Mapping[str, str]) -> Reply:
+    async def _told(self, endpoint: Endpoint, caller: Knock | Visit, path: Mapping[str, str]) -> Reply:
         try:
-            answer = await endpoint.story(self._desk, knock, path)
+            answer = await endpoint.story(self._desk, caller, path)
         except BadSignature:
-            self._count(knock, knock.claim.key_id, Reason.signature_is_wrong)
+            assert isinstance(caller, Knock), "only what is signed can be signed badly"
+            self._count(caller, caller.claim.key_id, Reason.signature_is_wrong)
             return problem(Refusal(Reason.signature_is_wrong))
         if not isinstance(answer, Refusal):
             return answer
-        if answer.reason is Reason.key_is_unknown:
+        if answer.reason in _OF_STRANGERS:
             # An id that no key has is the stranger's own invention, and is not kept.
-            self._count(knock, "", answer.reason)
+            self._count(caller, "", answer.reason)
         return problem(answer)
 
-    def _count(self, knock: Knock, key: str, reason: Reason) -> None:
-        self._strangers.count(key, ip_prefix(knock.address), reason.value, at=self._desk.clock.now())
+    def _count(self, caller: Knock | Visit, key: str, reason: Reason) -> None:
+        self._strangers.count(key, ip_prefix(caller.address), reason.value, at=self._desk.clock.now())
 
 
 class _Headers(NamedTuple):
@@ -129,11 +157,14 @@ class _Headers(NamedTuple):
     content_types: list[bytes]
     content_length: bytes
     forwarded: bytes
+    tokens: list[str]
+    is_signed: bool
 
     @classmethod
     def of(cls, scope: Scope) -> _Headers:
         types: list[bytes] = []
-        length, forwarded = b"", b""
+        tokens: list[str] = []
+        length, forwarded, is_signed = b"", b"", False
         for name, value in scope["headers"]:
             if name == b"content-type":
                 types.append(value)
@@ -141,7 +172,11 @@ class _Headers(NamedTuple):
                 length = value
             elif name == b"x-forwarded-for":
                 forwarded = forwarded + b"," + value if forwarded else value
-        return cls(types, length, forwarded)
+            elif name == b"authorization" and value[: len(_BEARER)].lower() == _BEARER:
+                tokens.append(value[len(_BEARER) :][:_TOKEN_BYTES_MAX].decode("latin-1"))
+            elif name in (b"signature", b"signature-input"):
+                is_signed = True
+        return cls(types, length, forwarded, tokens, is_signed)
 
     def refuse_content_type(self) -> Refusal | None:
         if self.content_types == [b"application/json"]:

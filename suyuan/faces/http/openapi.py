@@ -6,6 +6,7 @@ hold nothing that is not described (`additionalProperties: false`).
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 from typing import Any
 
@@ -14,12 +15,18 @@ import msgspec
 from suyuan.base.refusals import TEXTS, Reason
 from suyuan.faces.http import answers
 from suyuan.faces.http.notices import HTML, MARKDOWN, NoticeWish
-from suyuan.faces.http.routes import ENDPOINTS, QUERY, Endpoint
+from suyuan.faces.http.routes import ENDPOINTS, QUERY, Endpoint, Lets
 from suyuan.privacy.notice import Content
 from suyuan.settle.body import schema_pattern
 
 _REF = "#/components/schemas/{name}"
 _ANYWHERE = (Reason.route_is_unknown, Reason.method_is_not_allowed)
+
+_IN_PATH = re.compile(r"\{(\w+)\}")
+_TEXT = {"type": "string"}
+_PROVEN_NUMBER = {
+    "provenNumber": {"type": "http", "scheme": "bearer", "description": "The token that `/v1/number-proofs` gives."}
+}
 
 _DESCRIPTION = """Requests are signed by RFC 9421 (profile `suyuan-v1`) or in the dialect shaped like WeChat Pay v3.
 Answers are signed with the platform's key and repeat the request's nonce (`suyuan-answer-v1`). Money is in fen,
@@ -49,7 +56,7 @@ def document(origin: str) -> dict[str, Any]:
         "info": {"title": "suyuan", "version": version("suyuan"), "description": _DESCRIPTION},
         "servers": [{"url": origin}],
         "paths": paths,
-        "components": {"schemas": _plain(schemas), "headers": _answer_headers()},
+        "components": {"schemas": _plain(schemas), "headers": _answer_headers(), "securitySchemes": _PROVEN_NUMBER},
     }
 
 
@@ -60,7 +67,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint.query), *_header_parameters(endpoint)],
         "responses": {str(endpoint.status): _answered(endpoint.answer), **_refused(endpoint.reasons)},
     }
-    if endpoint.status == 202:
+    operation |= _security(endpoint)
+    if endpoint.status == 202 and endpoint.lets is Lets.SIGNED:
         operation["responses"]["202"]["headers"]["Location"] = {"schema": {"type": "string"}}
     if endpoint.body is not None:
         schema = {"$ref": _REF.format(name=endpoint.body.__name__)}
@@ -89,9 +97,8 @@ def _notice_operation() -> dict[str, Any]:
 
 
 def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    if "{redemption}" not in endpoint.path:
-        return []
-    return [{"name": "redemption", "in": "path", "required": True, "schema": {"type": "string"}}]
+    names = _IN_PATH.findall(endpoint.path)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
 def _query_parameters(query: type[msgspec.Struct] | None) -> list[dict[str, Any]]:
@@ -112,11 +119,20 @@ def _no_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _header_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    if endpoint.lets is Lets.ANYBODY:
+        return []
     names = list(_HEADERS) if endpoint.method == "POST" else ["Signature-Input", "Signature"]
+    is_required = endpoint.lets is Lets.SIGNED
+    # OpenAPI lets no parameter be called Authorization, so the other way in is told by a security scheme.
     return [
-        {"name": name, "in": "header", "required": True, "description": _HEADERS[name], "schema": {"type": "string"}}
+        {"name": name, "in": "header", "required": is_required, "description": _HEADERS[name], "schema": _TEXT}
         for name in names
     ]
+
+
+def _security(endpoint: Endpoint) -> dict[str, Any]:
+    """A token of a proven number stands for all the signature's headers."""
+    return {"security": [{}, {"provenNumber": []}]} if endpoint.lets is Lets.PROVEN else {}
 
 
 def _answered(kind: type) -> dict[str, Any]:

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from enum import Enum
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
 from suyuan.base.crypto import PlatformKey
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.faces.http import answers
+from suyuan.faces.http import answers, rights
 from suyuan.faces.http.answers import Reply
+from suyuan.flows.answer_subject import RightWish, ask_about_self, show_request
 from suyuan.flows.decide_consent import ConsentsWish, ConsentWish, decide_consent, list_consents
 from suyuan.flows.desk import Desk
+from suyuan.flows.prove_number import CodeWish, ProofWish, begin_number_proof, check_number_proof
 from suyuan.flows.redeem_card import RedemptionWish, redeem_card
 from suyuan.flows.register_seller import SellerWish, register_seller
+from suyuan.flows.show_reads import ReadsWish, show_reads
 from suyuan.flows.show_records import (
     PageWish,
     RoomWish,
@@ -29,12 +33,15 @@ from suyuan.flows.show_records import (
     show_room,
 )
 from suyuan.flows.step_up import StepUpWish, step_up
+from suyuan.flows.subject_bundle import BundleWish, give_bundle
 from suyuan.flows.tell_partner_number import NumberWish, tell_partner_number
 from suyuan.flows.who_asks import Knock
+from suyuan.privacy.bundles import Bundle
 from suyuan.settle.voucher import Paper
 
 T = TypeVar("T")
-Story: TypeAlias = Callable[[Desk, Knock, Mapping[str, str]], Awaitable[Reply | Refusal]]
+# A story is told to whoever its endpoint lets in: a `Knock` or a `Visit`, as `Lets` says.
+Story: TypeAlias = Callable[[Desk, Any, Mapping[str, str]], Awaitable[Reply | Refusal]]
 
 REASONS = tuple(Reason)
 
@@ -91,7 +98,33 @@ _CONSENT = (
     Reason.seller_is_suspended,
     *_between(Reason.consent_is_not_given, Reason.consent_was_refused),
 )
+_BODY = (
+    *_between(Reason.body_is_too_large, Reason.body_came_too_slowly),
+    *_between(Reason.header_is_doubled, Reason.content_type_is_not_json),
+    *_between(Reason.body_is_not_utf8, Reason.field_is_malformed),
+    *_PLATFORM,
+)
+_SEND_CODE = (*_BODY, Reason.number_proof_is_not_available, Reason.too_many_codes_were_sent)
+_PROVE = (*_BODY, *_between(Reason.number_proof_is_not_available, Reason.number_code_is_wrong))
+_PROVEN = (Reason.number_proof_is_unknown, Reason.number_proof_has_expired)
+_ASK = (*_WRITE, *_PROVEN, Reason.identity_is_not_proven, Reason.payee_cannot_be_corrected)
+_OWN_REQUEST = (*_SIGNED, *_PROVEN, Reason.subject_request_is_unknown)
+_BUNDLE = (
+    *_OWN_REQUEST,
+    *QUERY,
+    *_between(Reason.subject_request_has_no_bundle, Reason.bundle_was_given_too_often),
+    Reason.cursor_is_malformed,
+    Reason.read_is_not_allowed,
+)
 _READ_SELLER = (Reason.seller_is_unknown, Reason.seller_is_suspended)
+
+
+class Lets(Enum):
+    """Whom an endpoint lets in."""
+
+    SIGNED = "a request that a registered key signed"
+    PROVEN = "the same, or one with the token of a proven number"
+    ANYBODY = "anybody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +140,14 @@ class Endpoint:
     reasons: tuple[Reason, ...]
     body: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
-    is_signed: bool = True
+    lets: Lets = Lets.SIGNED
 
 
-def _told(story: Callable[[Desk, Knock], Awaitable[T | Refusal]], shown: Callable[[T], Reply]) -> Story:
+def _told(story: Callable[[Desk, Any], Awaitable[T | Refusal]], shown: Callable[[T], Reply]) -> Story:
     """A story whose end is shown in this way."""
 
-    async def tell(desk: Desk, knock: Knock, _path: Mapping[str, str]) -> Reply | Refusal:
-        answer = await story(desk, knock)
+    async def tell(desk: Desk, caller: Any, _path: Mapping[str, str]) -> Reply | Refusal:
+        answer = await story(desk, caller)
         return answer if isinstance(answer, Refusal) else shown(answer)
 
     return tell
@@ -132,11 +165,13 @@ def _told_signed(
     return tell
 
 
-def _told_of_one(story: Callable[[Desk, Knock, str], Awaitable[T | Refusal]], shown: Callable[[T], Reply]) -> Story:
-    """The same for a story about the redemption that the path names."""
+def _told_of_one(
+    story: Callable[[Desk, Any, str], Awaitable[T | Refusal]], shown: Callable[[T], Reply], what: str = "redemption"
+) -> Story:
+    """The same for a story about what the path names."""
 
-    async def tell(desk: Desk, knock: Knock, path: Mapping[str, str]) -> Reply | Refusal:
-        answer = await story(desk, knock, path["redemption"])
+    async def tell(desk: Desk, caller: Any, path: Mapping[str, str]) -> Reply | Refusal:
+        answer = await story(desk, caller, path[what])
         return answer if isinstance(answer, Refusal) else shown(answer)
 
     return tell
@@ -250,5 +285,70 @@ ENDPOINTS = (
         answers.Limits,
         (*_SIGNED, *QUERY, *_READ_SELLER),
         query=RoomWish,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/number-proofs",
+        "Send a code to a number",
+        _told(begin_number_proof, rights.code_sent),
+        202,
+        rights.CodeSent,
+        _SEND_CODE,
+        body=ProofWish,
+        lets=Lets.ANYBODY,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/number-proofs/{proof}",
+        "Prove a number by its code",
+        _told_of_one(check_number_proof, rights.number_proven, "proof"),
+        200,
+        rights.NumberProven,
+        _PROVE,
+        body=CodeWish,
+        lets=Lets.ANYBODY,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/subject-requests",
+        "Ask about ones own data",
+        _told(ask_about_self, rights.asked),
+        201,
+        rights.SubjectRequest,
+        _ASK,
+        body=RightWish,
+        lets=Lets.PROVEN,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/subject-requests/{request}",
+        "Show a request about ones own data",
+        _told_of_one(show_request, rights.request_shown, "request"),
+        200,
+        rights.SubjectRequest,
+        _OWN_REQUEST,
+        lets=Lets.PROVEN,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/subject-requests/{request}/bundle",
+        "Give the bundle of a request",
+        _told_of_one(give_bundle, rights.bundle, "request"),
+        200,
+        Bundle,
+        _BUNDLE,
+        query=BundleWish,
+        lets=Lets.PROVEN,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/sellers/{seller}/reads",
+        "List who read ones own data",
+        _told_of_one(show_reads, rights.reads, "seller"),
+        200,
+        rights.ReadPage,
+        (*_SIGNED, *_PROVEN, *QUERY, Reason.seller_is_unknown, Reason.cursor_is_malformed),
+        query=ReadsWish,
+        lets=Lets.PROVEN,
     ),
 )

@@ -22,6 +22,8 @@ A face check needs the seller's consent first: show `privacy_notice()`, and tell
 `decide_consent(seller=…, purpose="compare_face", decision="give", notice=shown.version, language="zh")`.
 
 A seller comes into being by `register_seller(name=…, identity_number=…, number=…, payee=…)` with the partner's key.
+A seller comes into being by `register_seller(name=…, identity_number=…, number=…, payee=…)` with the partner's key, and
+asks about their own data by `ask_about_self(kind=…)` with the key of their device.
 The reader's way: `records` → `exchange` (the rules of trying again and believing) → `calls` → `platform`.
 """
 
@@ -43,10 +45,14 @@ from suyuan.faces.sdk.records import (
     Pending,
     PlatformFacts,
     PlatformKey,
+    Read,
+    Reads,
     RedemptionState,
     Refused,
     Registered,
+    RequestRefusal,
     SteppedUp,
+    SubjectRequest,
     Trouble,
     Unreachable,
 )
@@ -72,12 +78,16 @@ __all__ = [
     "Platform",
     "PlatformFacts",
     "PlatformKey",
+    "Read",
+    "Reads",
     "Receipt",
     "RedemptionState",
     "Refused",
     "Registered",
+    "RequestRefusal",
     "SigningKey",
     "SteppedUp",
+    "SubjectRequest",
     "Trouble",
     "Unreachable",
     "UnsafeKeyFile",

@@ -23,10 +23,12 @@ from suyuan.faces.sdk.records import (
     Page,
     Pending,
     PlatformFacts,
+    Reads,
     RedemptionState,
     Refused,
     Registered,
     SteppedUp,
+    SubjectRequest,
     Unreachable,
 )
 from suyuan.privacy.notice import Content
@@ -171,6 +173,39 @@ def contracts(session: Session) -> Flow[Contracts | Refused]:
 def limits(session: Session, seller: str) -> Flow[Limits | Refused]:
     """A seller's limits, and what is left of them today."""
     return exchange(session, Call("GET", "/v1/limits" + _query(seller=seller)), Limits)
+
+
+def ask_about_self(
+    session: Session,
+    *,
+    kind: str,
+    seller: str | None = None,
+    name: str | None = None,
+    number: str | None = None,
+    lift: bool | None = None,
+    review: bool | None = None,
+    idempotency_key: str | None = None,
+) -> Flow[SubjectRequest | Refused]:
+    """A seller asks about their own data (docs/rights.md); a partner may pass on `know`, naming the seller."""
+    body = {"kind": kind, "seller": seller, "name": name, "number": number, "lift": lift, "review": review}
+    return exchange(session, _write(session, "/v1/subject-requests", body, idempotency_key), SubjectRequest)
+
+
+def subject_request(session: Session, request_id: str) -> Flow[SubjectRequest | Refused]:
+    """How a request about one's own data stands."""
+    return exchange(session, Call("GET", f"/v1/subject-requests/{_segment(request_id)}"), SubjectRequest)
+
+
+def bundle(session: Session, request_id: str, cursor: str | None = None) -> Flow[bytes | Refused]:
+    """A page of the bundle, as the bytes to keep; its `next` is the cursor of the following one."""
+    target = f"/v1/subject-requests/{_segment(request_id)}/bundle" + _query(cursor=cursor)
+    return exchange_bytes(session, Call("GET", target))
+
+
+def reads(session: Session, seller: str, cursor: str | None = None, limit: int | None = None) -> Flow[Reads | Refused]:
+    """Who read what of a seller, to that seller: the newest first."""
+    target = f"/v1/sellers/{_segment(seller)}/reads" + _query(cursor=cursor, limit=limit)
+    return exchange(session, Call("GET", target), Reads)
 
 
 def pin(session: Session) -> Flow[PlatformFacts]:

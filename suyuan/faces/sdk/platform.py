@@ -148,6 +148,10 @@ class Platform(_Driver):
     masked_number = _sync(calls.masked_number)
     contracts = _sync(calls.contracts)
     limits = _sync(calls.limits)
+    ask_about_self = _sync(calls.ask_about_self)
+    subject_request = _sync(calls.subject_request)
+    bundle = _sync(calls.bundle)
+    reads = _sync(calls.reads)
     pin = _sync(calls.pin)
 
     def run(self, flow: Flow[Said]) -> Said:
@@ -214,6 +218,10 @@ class AsyncPlatform(_Driver):
     masked_number = _async(calls.masked_number)
     contracts = _async(calls.contracts)
     limits = _async(calls.limits)
+    ask_about_self = _async(calls.ask_about_self)
+    subject_request = _async(calls.subject_request)
+    bundle = _async(calls.bundle)
+    reads = _async(calls.reads)
     pin = _async(calls.pin)
 
     async def run(self, flow: Flow[Said]) -> Said:

@@ -188,6 +188,50 @@ class Limits(msgspec.Struct, frozen=True):
     limits: tuple[Limit, ...]
 
 
+class RequestRefusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a request about one's own data was refused, and what can be done about it."""
+
+    code: str
+    law: str
+    version: str
+    article: str
+    en: str
+    zh: str
+    remedy_en: str
+    remedy_zh: str
+
+
+class SubjectRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request about one's own data: in_review, answered or refused; its bundle may be fetched until `open_until`."""
+
+    request: str
+    kind: str
+    state: str
+    received_at: int
+    due_at: int
+    open_until: int | None = None
+    closed_at: int | None = None
+    outcome: str = ""
+    refusal: RequestRefusal | None = None
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """Fields of a person were opened: when, for which purpose, by what kind of reader, and whether whole or masked."""
+
+    at: int
+    purpose: str
+    reader: str
+    fields: tuple[str, ...]
+    is_whole: bool
+
+
+class Reads(msgspec.Struct, frozen=True):
+    """Reads of one's own data, the newest first; `next` continues the list and is None at its end."""
+
+    reads: tuple[Read, ...]
+    next: str | None
+
+
 class PlatformKey(msgspec.Struct, frozen=True):
     """A key that the platform signs its answers with."""
 

@@ -1,4 +1,4 @@
-"""Twins of operators, payout channels, a face check and a KMS: a real HTTP server that can be told to misbehave.
+"""Twins of operators, channels, a face check, a number proof and a KMS: a real HTTP server that can misbehave.
 
 | twin | kind | what it offers |
 |---|---|---|
@@ -6,6 +6,7 @@
 | telecom | operator | the same, and tells whether a card's secret is valid |
 | bank_transfer · coupon_hall · points_bank | payout channel | money · coupon · points |
 | face | face check | whether a capture shows a person |
+| number | number proof | sends codes to phones; the tally shows them to whoever plays their holders |
 | kms | OpenBao's transit engine | wraps and unwraps the keys of the vault's epochs |
 
 It speaks `outside/protocol.py` to the platform, and on `/control` to whoever plays the world: cards are issued, spent

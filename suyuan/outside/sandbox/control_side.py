@@ -89,7 +89,7 @@ class ControlSide:
         self._memory.catch_up(self._clock.now())
         tally = self._world.tally
         if request.query_params.get("detail") == "sums":
-            tally = msgspec.structs.replace(tally, cards={}, numbers={}, payouts={}, checks={})
+            tally = msgspec.structs.replace(tally, cards={}, numbers={}, payouts={}, checks={}, codes={})
         return Response(msgspec.json.encode(tally), media_type="application/json")
 
     def _setting(self, name: str, kind: type[Body], act: Callable[[Body], int]) -> Route:

@@ -146,6 +146,7 @@ class OrderTaken(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     holder_says: HolderAnswer = "silent"
     holder_at: int = 0
     reversed_at: int = 0
+    sent_at: int = 0
 
 
 class HolderAnswered(msgspec.Struct, frozen=True, tag=True):
@@ -154,6 +155,13 @@ class HolderAnswered(msgspec.Struct, frozen=True, tag=True):
     target: str
     order_no: str
     code: str
+
+
+class CodeTried(msgspec.Struct, frozen=True, tag=True):
+    """Somebody gave a wrong code back."""
+
+    target: str
+    order_no: str
 
 
 class OrderReversed(msgspec.Struct, frozen=True, tag=True):
@@ -181,6 +189,7 @@ Fact: TypeAlias = (
     | FaultsSet
     | OrderTaken
     | HolderAnswered
+    | CodeTried
     | OrderReversed
     | Strange
 )

@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-Route = Literal["order", "ask", "secret", "reversals", "wrap", "unwrap"]
+Route = Literal["order", "ask", "secret", "reversals", "check", "wrap", "unwrap"]
 
 
 class Fault(StrEnum):

@@ -28,6 +28,8 @@ from suyuan.base.crypto import BadSignature, Checker
 from suyuan.base.money import is_amount
 from suyuan.outside import protocol
 from suyuan.outside.protocol import (
+    CheckBody,
+    CodeBody,
     ConsumeBody,
     FaceBody,
     OrderAnswer,
@@ -38,9 +40,10 @@ from suyuan.outside.protocol import (
     SecretBody,
 )
 from suyuan.outside.sandbox import connections, faults
-from suyuan.outside.sandbox.facts import OrderTaken, Strange
+from suyuan.outside.sandbox.facts import CodeTried, OrderTaken, Strange
 from suyuan.outside.sandbox.faults import Fault
-from suyuan.outside.sandbox.world import CHANNELS, FACES, OPERATORS, TELLS_SECRETS, Memory, OrderBody
+from suyuan.outside.sandbox.world import CHANNELS, FACES, NUMBERS, OPERATORS, TELLS_SECRETS, Memory, OrderBody
+from suyuan.settle.providers import CodeVerdict
 
 EXIT_WENT_DOWN = 70
 CODE_THAT_NOBODY_KNOWS = "E9731"
@@ -49,6 +52,7 @@ _FAMILIES: dict[str, tuple[type[OrderBody], tuple[str, ...]]] = {
     "operators": (ConsumeBody, OPERATORS),
     "channels": (PayBody, tuple(CHANNELS)),
     "faces": (FaceBody, FACES),
+    "numbers": (CodeBody, NUMBERS),
 }
 _MS_PER_S = 1_000
 _MICROS_PER_MS = 1_000
@@ -79,6 +83,7 @@ class ProviderSide:
             Route("/{family}/{target}/orders", self.post_order, methods=["POST"]),
             Route("/{family}/{target}/orders/{order_no}", self.get_order, methods=["GET"]),
             Route("/{family}/{target}/secrets", self.post_secret, methods=["POST"]),
+            Route("/{family}/{target}/checks", self.post_check, methods=["POST"]),
             Route("/{family}/{target}/reversals", self.get_reversals, methods=["GET"]),
         ]
 
@@ -112,6 +117,16 @@ class ProviderSide:
             return _response(Said(501, Problem(body.serial, protocol.NOT_OFFERED)))
         valid = self._world.is_valid_secret(target, body)
         return await self._answer(request, "secret", body.serial, lambda _: Said(200, SecretAnswer(body.serial, valid)))
+
+    async def post_check(self, request: Request) -> Response:
+        content = await request.body()
+        family, target = _addressed(request)
+        if refused := self._refuse(request, content):
+            return refused
+        body = _body(content, CheckBody)
+        if body is None or family != "numbers":
+            return _response(Said(400, Problem("", protocol.BODY_IS_UNREADABLE)))
+        return await self._answer(request, "check", body.reference, lambda _: self._judge(target, body))
 
     async def get_reversals(self, request: Request) -> Response:
         family, target = _addressed(request)
@@ -175,6 +190,18 @@ class ProviderSide:
     def _tell(self, target: str, order_no: str) -> Said:
         answer = self._world.answer(target, order_no)
         return Said(200, answer) if answer else Said(404, Problem(order_no, protocol.ORDER_NOT_FOUND))
+
+    def _judge(self, target: str, body: CheckBody) -> Said:
+        """Says what a code is worth; a wrong one is remembered before that is said."""
+        order_no = self._world.order_of_code(target, body.reference)
+        if order_no is None:
+            return Said(404, Problem(body.reference, protocol.ORDER_NOT_FOUND))
+        verdict = self._world.judge_code(target, order_no, body.code, self._clock.now())
+        if verdict is CodeVerdict.PROVEN:
+            return Said(200, OrderAnswer(body.reference, protocol.DONE, body.reference))
+        if verdict is CodeVerdict.WRONG:
+            self._memory.record(CodeTried(target, order_no))
+        return Said(200, OrderAnswer(body.reference, protocol.REFUSED, code=verdict.value))
 
     def _reversed_later(self, taken: OrderTaken) -> OrderTaken:
         """Only consumptions are reversed, and only after they were made."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -17,12 +18,20 @@ import msgspec
 
 from suyuan.base.money import ValueKind
 from suyuan.outside import protocol
-from suyuan.outside.identity import FACE_DIFFERS
-from suyuan.outside.protocol import ConsumeBody, FaceBody, OrderAnswer, PayBody, ReversalLine, SecretBody
+from suyuan.outside.identity import FACE_DIFFERS, NUMBER_IS_NOT_SERVED
+from suyuan.outside.protocol import (
+    CodeBody,
+    ConsumeBody,
+    FaceBody,
+    OrderAnswer,
+    PayBody,
+    ReversalLine,
+    SecretBody,
+)
 from suyuan.outside.sandbox import facts
 from suyuan.outside.sandbox.facts import Fact, Journal, OrderTaken, secret_digest
 from suyuan.outside.sandbox.faults import Dice
-from suyuan.settle.providers import PayRefusal, Rejection
+from suyuan.settle.providers import CodeVerdict, PayRefusal, Rejection
 
 OPERATORS = ("cmcc", "unicom", "telecom")
 TELLS_SECRETS = frozenset({"telecom"})
@@ -32,12 +41,16 @@ CHANNELS = {
     "points_bank": ValueKind.POINTS,
 }
 FACES = ("face",)
+NUMBERS = ("number",)
 KMS = "kms"
-TARGETS = (*OPERATORS, *CHANNELS, *FACES, KMS)
+TARGETS = (*OPERATORS, *CHANNELS, *FACES, *NUMBERS, KMS)
+CODE_TTL_MS = 600_000
+CODE_TRIES_MAX = 5
 
 _MICROS_PER_MS = 1_000
+_MOBILE = re.compile("1[3-9][0-9]{9}")
 
-OrderBody: TypeAlias = ConsumeBody | PayBody | FaceBody
+OrderBody: TypeAlias = ConsumeBody | PayBody | FaceBody | CodeBody
 
 
 class SourceTruth(msgspec.Struct):
@@ -68,14 +81,15 @@ class Sums(msgspec.Struct):
 class Tally(msgspec.Struct):
     """The truth, by the names above.
 
-    `checks` counts how often a face was compared for an order, `strange` counts `<target>/conflict` and
-    `<target>/bad_signature`, `kms` how often its keys were asked to `wrap` and `unwrap`.
+    `checks` counts how often a face was compared for an order, `codes` holds what was sent to each number, `strange`
+    counts `<target>/conflict` and `<target>/bad_signature`, `kms` how often its keys were asked to `wrap` and `unwrap`.
     """
 
     cards: dict[str, SourceTruth] = {}
     numbers: dict[str, SourceTruth] = {}
     payouts: dict[str, PayoutTruth] = {}
     checks: dict[str, int] = {}
+    codes: dict[str, list[str]] = {}
     by_channel: dict[str, Sums] = {}
     by_merchant: dict[str, Sums] = {}
     by_payee: dict[str, Sums] = {}
@@ -102,6 +116,8 @@ class World:
         self._orders: dict[str, OrderTaken] = {}
         self._ends: dict[str, str] = {}
         self._reversed: set[str] = set()
+        self._code_orders: dict[str, str] = {}
+        self._wrong_codes: dict[str, int] = {}
         # What time will bring. After a replay it also holds what has come already, which `due` leaves out.
         self._due: list[tuple[int, str]] = []
 
@@ -145,11 +161,25 @@ class World:
         """Whether anybody was given this token."""
         return any(key.token == digest for key in self._transit_keys.values())
 
+    def order_of_code(self, target: str, reference: str) -> str | None:
+        """The order under whose reference a code is checked."""
+        return self._code_orders.get(f"{target}/{reference}")
+
+    def judge_code(self, target: str, order_no: str, code: str, now: int) -> CodeVerdict:
+        """What a code is worth now."""
+        order = self._orders[f"{target}/{order_no}"]
+        is_late = now >= order.sent_at + CODE_TTL_MS * _MICROS_PER_MS
+        if is_late or self._wrong_codes.get(f"{target}/{order_no}", 0) >= CODE_TRIES_MAX:
+            return CodeVerdict.EXPIRED
+        return CodeVerdict.PROVEN if code == code_of(target, order_no) else CodeVerdict.WRONG
+
     # Deciding.
 
     def take(self, target: str, body: OrderBody, body_digest: str, now: int) -> OrderTaken:
         """What becomes of an order that comes for the first time."""
         taken = OrderTaken(target, body.order_no, body_digest, protocol.DONE, **_what_it_is_about(body))
+        if isinstance(body, CodeBody):
+            taken = msgspec.structs.replace(taken, sent_at=now)
         if isinstance(body, ConsumeBody) and body.kind == "balance":
             return self._ask_holder(taken, now)
         code = self._against(target, body)
@@ -176,6 +206,8 @@ class World:
             case FaceBody():
                 shown = secret_digest(body.person, body.capture)
                 return "" if self._people.get(body.person) == shown else FACE_DIFFERS
+            case CodeBody():
+                return "" if _MOBILE.fullmatch(body.number) else NUMBER_IS_NOT_SERVED
 
     def _against_card(self, operator: str, card: ConsumeBody | SecretBody) -> str:
         name = f"{operator}/{card.serial}"
@@ -225,6 +257,8 @@ class World:
                 self._apply_order(fact)
             case facts.HolderAnswered():
                 self._apply_end(fact)
+            case facts.CodeTried():
+                _count(self._wrong_codes, f"{fact.target}/{fact.order_no}")
             case facts.OrderReversed():
                 self._apply_reversal(fact)
             case facts.Strange():
@@ -274,6 +308,9 @@ class World:
             self._consume(self.tally.cards[f"{order.target}/{order.subject}"], order)
         elif order.state == protocol.DONE and order.target in CHANNELS:
             self._pay(name, order)
+        elif order.state == protocol.DONE and order.target in NUMBERS:
+            self._code_orders[f"{order.target}/{_reference(order.target, order.order_no)}"] = order.order_no
+            self.tally.codes.setdefault(order.subject, []).append(code_of(order.target, order.order_no))
 
     def _apply_end(self, end: facts.HolderAnswered) -> None:
         name = f"{end.target}/{end.order_no}"
@@ -336,11 +373,18 @@ def _what_it_is_about(body: OrderBody) -> dict[str, Any]:
             return {"subject": body.payee, "amount": body.amount, **terms}
         case FaceBody():
             return {"subject": body.person}
+        case CodeBody():
+            return {"subject": body.number}
 
 
 def _reference(target: str, order_no: str) -> str:
     """The provider's own number for an order; the same after every restart."""
     return f"{target}-{hashlib.sha256(f'{target}/{order_no}'.encode()).hexdigest()[:16]}"
+
+
+def code_of(target: str, order_no: str) -> str:
+    """The six digits that an order sends; the same after every restart. A twin's secret may be guessed, ours not."""
+    return f"{int.from_bytes(hashlib.sha256(f'code/{target}/{order_no}'.encode()).digest()[:8]) % 1_000_000:06d}"
 
 
 def _count(counts: dict[str, int], name: str) -> None:

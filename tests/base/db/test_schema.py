@@ -48,6 +48,11 @@ ROWS_LEFT_BY = {
         "SELECT id, items FROM disclosure_count",
         ("officer/ofc_1/property", 50),
     ),
+    "0008": (
+        "INSERT INTO code_count VALUES ('2026-11-22/number/a', 3, 5)",
+        "SELECT id, codes FROM code_count",
+        ("2026-11-22/number/a", 3),
+    ),
 }
 
 

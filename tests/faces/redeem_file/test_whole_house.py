@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from typer.testing import CliRunner
@@ -44,7 +45,12 @@ class WholeHouse:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         operators = dict.fromkeys(("cmcc", "unicom", "telecom"), self.sandbox.url)
-        settings = {"port": port, "operators": operators, "channels": {"bank_transfer": self.sandbox.url}}
+        settings: dict[str, Any] = {
+            "port": port,
+            "operators": operators,
+            "channels": {"bank_transfer": self.sandbox.url},
+        }
+        settings["number_proof_url"] = self.sandbox.url
         (data / "suyuan.toml").write_text(settings_text(settings), "utf-8")
         self.url = f"http://127.0.0.1:{port}"
         self.log = (folder / "serve.log").open("wb")
@@ -55,7 +61,7 @@ class WholeHouse:
         """What officers and the partner do on the first day."""
         self.suyuan_until_done("key", "pin", self.url)
         for name in ("ann", "bob"):
-            self.suyuan_until_done(*self._admin(), "officer", "register", str(self.folder / name))
+            self.suyuan_until_done(*self.admin(), "officer", "register", str(self.folder / name))
         partner = self.decide("partner", "add", "blue")
         contract = ("--channel", "bank_transfer", "--merchant-id", "m-1", "--ratio", "10:8")
         self.contract = self.decide("contract", "add", partner, *contract)
@@ -78,8 +84,8 @@ class WholeHouse:
 
     def decide(self, *words: str) -> str:
         """Proposed by one officer, approved by the other."""
-        proposed = self.suyuan(*self._admin("ann"), *words)
-        self.suyuan(*self._admin("bob"), "approve", proposed["proposal"])
+        proposed = self.suyuan(*self.admin("ann"), *words)
+        self.suyuan(*self.admin("bob"), "approve", proposed["proposal"])
         made: str = proposed["id"]
         return made
 
@@ -94,7 +100,13 @@ class WholeHouse:
             assert time.monotonic() < until, (words, told.output, (self.folder / "serve.log").read_text())
             time.sleep(0.2)
 
-    def _admin(self, officer: str = "") -> list[str]:
+    def suyuan_list(self, *words: str) -> list[dict[str, Any]]:
+        told = CliRunner().invoke(app, [*self.admin(), *words])
+        assert told.exit_code == 0, told.output
+        found: list[dict[str, Any]] = msgspec.json.decode(told.stdout.splitlines()[-1])
+        return found
+
+    def admin(self, officer: str = "") -> list[str]:
         words = ["admin", "--data", str(self.data), "--json"]
         return [*words, "--officer", str(self.folder / officer)] if officer else words
 
@@ -188,6 +200,46 @@ def test_it_sells_on_though_parts_of_the_platform_are_killed(house: WholeHouse, 
         out, _ = running.communicate(timeout=60)
     assert (running.returncode, _last_line(out)["states"]) == (0, {"paid": 30})
     _check_the_world(house, result(tmp_path), 60)
+
+
+def test_a_person_without_a_key_has_a_name_and_a_number_corrected(house: WholeHouse) -> None:
+    """A code on their phone, their ID number, one officer; then a copy shows what is right, and who has looked."""
+    ask = httpx.Client(base_url=house.url, trust_env=False, timeout=20)
+
+    def post(target: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = ask.post(target, json=body)
+        assert answer.status_code < 300, answer.text
+        said: dict[str, Any] = answer.json()
+        return said
+
+    with ask:
+        proof = post("/v1/number-proofs", {"number": "13800000000"})["proof"]
+        (code,) = house.control.tally().codes["13800000000"]
+        given = {"number": "13800000000", "code": code, "identity_number": "00000019900307391X"}
+        proven = post(f"/v1/number-proofs/{proof}", given)
+        assert proven["sellers"] == [house.seller]
+        ask.headers["authorization"] = f"Bearer {proven['token']}"
+        wish = {"kind": "correct", "name": "王晓明", "number": "13800000001"}
+        request = post("/v1/subject-requests", wish)["request"]
+        (waiting,) = house.suyuan_list("request", "list")
+        assert (waiting["id"], waiting["kind"], waiting["state"]) == (request, "correct", "in_review")
+        assert 14 < waiting["days_left"] <= 30
+        shown = house.suyuan(*house.admin("ann"), "request", "show", "--open", request)
+        assert (shown["seller.name/1 kept"], shown["seller.name/1 asked"]) == ("王小明", "王晓明")
+        assert house.suyuan(*house.admin("bob"), "request", "accept", request) == {"accepted": request}
+        copy = post("/v1/subject-requests", {"kind": "copy"})["request"]
+        bundle = ask.get(f"/v1/subject-requests/{copy}/bundle").json()
+        values = {field["field"]: field["value"] for field in bundle["fields"]}
+        assert (values["seller.name/1"], values["seller.number/1"]) == ("王晓明", "13800000001")
+        refused = post("/v1/subject-requests", {"kind": "delete"})["request"]
+        told = house.suyuan(*house.admin("ann"), "request", "refuse", refused, "statutory_term_runs")
+        assert (told["law"], told["article"]) == ("电子商务法", "31")
+        answer = ask.get(f"/v1/subject-requests/{refused}").json()
+        assert (answer["state"], answer["refusal"]["code"]) == ("refused", "statutory_term_runs")
+        assert "人民法院" in answer["refusal"]["remedy_zh"]
+        reads = ask.get(f"/v1/sellers/{house.seller}/reads").json()["reads"]
+    assert {read["reader"] for read in reads} <= {"platform", "officer"}
+    assert house.suyuan_list("request", "list") == []
 
 
 def result(folder: Path) -> list[dict[str, str]]:

@@ -15,7 +15,16 @@ import typer
 
 from suyuan.config import BadSettings, load_settings
 from suyuan.faces import officers
-from suyuan.faces.cli.admin import exports, papers, recipients, sellers, switches, terms, warrants
+from suyuan.faces.cli.admin import (
+    exports,
+    papers,
+    recipients,
+    requests,
+    sellers,
+    switches,
+    terms,
+    warrants,
+)
 from suyuan.faces.cli.admin.office import ROWS_MAX, Office
 from suyuan.faces.cli.speaking import Json, Lang, language_of
 from suyuan.faces.cli.terminal import fail
@@ -34,6 +43,7 @@ for name, part in {
     "contract": terms.contract_app, "key": terms.key_app, "switch": switches.app, "seller": sellers.app,
     "paper": papers.app,
     "warrant": warrants.app, "recipient": recipients.app, "export": exports.app,
+    "request": requests.app,
 }.items():  # fmt: skip
     app.add_typer(part, name=name)
 

@@ -1,171 +1,10 @@
-"""Every refusal of the platform: one closed list, in the order in which they are looked for.
-
-A refusal is a sentence with a stable code, in English and Chinese, that says what to do next. Where several apply,
-the one that stands first here is given. `docs/refusals.md` is written from this list.
-
->>> refusal = Refusal(Reason.daily_limit_is_reached, where="seller")
->>> refusal.code, refusal.status
-('daily_limit_is_reached', 403)
->>> refusal.sentence("zh")
-'今日额度已用完（seller），请在上海时间零点之后再试，或申请提高额度。'
-"""
+"""What each refusal says: the HTTP status, and a sentence in English and Chinese that says what to do next."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-Language = Literal["en", "zh"]
-
-
-class Reason(StrEnum):
-    """Codes in order of precedence; `TEXTS` holds their HTTP status and sentences in the same order."""
-
-    # The door: is there anybody to ask?
-    route_is_unknown = "route_is_unknown"
-    method_is_not_allowed = "method_is_not_allowed"
-    body_is_too_large = "body_is_too_large"
-    body_came_too_slowly = "body_came_too_slowly"
-    header_is_too_large = "header_is_too_large"
-    header_is_doubled = "header_is_doubled"
-    header_is_malformed = "header_is_malformed"
-    content_type_is_not_json = "content_type_is_not_json"
-    # The signature, from its form to its truth.
-    signature_is_missing = "signature_is_missing"
-    signature_header_is_malformed = "signature_header_is_malformed"
-    signature_covers_too_little = "signature_covers_too_little"
-    signature_is_for_another_purpose = "signature_is_for_another_purpose"
-    nonce_is_malformed = "nonce_is_malformed"
-    idempotency_key_is_missing = "idempotency_key_is_missing"
-    idempotency_key_is_malformed = "idempotency_key_is_malformed"
-    signature_is_too_old = "signature_is_too_old"
-    signature_is_from_the_future = "signature_is_from_the_future"
-    signature_has_expired = "signature_has_expired"
-    key_is_unknown = "key_is_unknown"
-    key_is_not_active = "key_is_not_active"
-    key_is_used_from_another_address = "key_is_used_from_another_address"
-    signature_algorithm_is_not_the_keys = "signature_algorithm_is_not_the_keys"
-    content_digest_is_wrong = "content_digest_is_wrong"
-    signature_is_wrong = "signature_is_wrong"
-    # The body, from bytes to meaning.
-    body_is_not_utf8 = "body_is_not_utf8"
-    body_is_not_json = "body_is_not_json"
-    body_field_is_doubled = "body_field_is_doubled"
-    payee_cannot_be_asked_for = "payee_cannot_be_asked_for"
-    merchant_id_cannot_be_asked_for = "merchant_id_cannot_be_asked_for"
-    channel_cannot_be_asked_for = "channel_cannot_be_asked_for"
-    ratio_cannot_be_asked_for = "ratio_cannot_be_asked_for"
-    value_kind_cannot_be_asked_for = "value_kind_cannot_be_asked_for"
-    field_is_unknown = "field_is_unknown"
-    field_is_missing = "field_is_missing"
-    field_has_the_wrong_type = "field_has_the_wrong_type"
-    field_is_out_of_range = "field_is_out_of_range"
-    field_is_malformed = "field_is_malformed"
-    # What the privacy law asks before anything is done: who is old enough, and what a person was shown.
-    seller_is_a_child = "seller_is_a_child"
-    seller_is_too_young = "seller_is_too_young"
-    notice_is_incomplete = "notice_is_incomplete"
-    notice_is_not_current = "notice_is_not_current"
-    # The platform itself.
-    platform_is_busy = "platform_is_busy"
-    platform_is_starting = "platform_is_starting"
-    answer_is_not_known_yet = "answer_is_not_known_yet"
-    platform_has_a_fault = "platform_has_a_fault"
-    # The line: does this request act, and does it act once?
-    request_was_replayed = "request_was_replayed"
-    idempotency_key_was_used_for_another_request = "idempotency_key_was_used_for_another_request"
-    platform_is_stopped = "platform_is_stopped"
-    # Who asks, for whom, under which contract.
-    key_is_stopped = "key_is_stopped"
-    key_may_not_do_this = "key_may_not_do_this"
-    partner_is_unknown = "partner_is_unknown"
-    partner_is_suspended = "partner_is_suspended"
-    partner_is_stopped = "partner_is_stopped"
-    agent_is_unknown = "agent_is_unknown"
-    seller_is_unknown = "seller_is_unknown"
-    seller_is_registered_already = "seller_is_registered_already"
-    seller_is_suspended = "seller_is_suspended"
-    subject_has_unfinished_business = "subject_has_unfinished_business"
-    subject_is_held = "subject_is_held"
-    subject_is_not_forgotten_yet = "subject_is_not_forgotten_yet"
-    device_is_not_the_sellers = "device_is_not_the_sellers"
-    contract_is_unknown = "contract_is_unknown"
-    contract_is_not_in_force = "contract_is_not_in_force"
-    channel_is_stopped = "channel_is_stopped"
-    source_is_not_the_contracts = "source_is_not_the_contracts"
-    payee_is_not_verified = "payee_is_not_verified"
-    # The card.
-    card_kind_is_stopped = "card_kind_is_stopped"
-    card_kind_is_unknown = "card_kind_is_unknown"
-    card_serial_is_malformed = "card_serial_is_malformed"
-    card_pin_is_malformed = "card_pin_is_malformed"
-    card_face_is_not_offered = "card_face_is_not_offered"
-    card_was_sold_before = "card_was_sold_before"
-    card_secret_is_wrong = "card_secret_is_wrong"
-    # The money.
-    payout_is_too_small = "payout_is_too_small"
-    payout_is_not_the_expected_one = "payout_is_not_the_expected_one"
-    transaction_limit_is_reached = "transaction_limit_is_reached"
-    step_up_is_needed = "step_up_is_needed"
-    daily_limit_is_reached = "daily_limit_is_reached"
-    rolling_limit_is_reached = "rolling_limit_is_reached"
-    # The person's own agreement.
-    consent_is_needed = "consent_is_needed"
-    consent_is_not_given = "consent_is_not_given"
-    consent_was_refused = "consent_was_refused"
-    # Proof of face for a higher limit.
-    face_check_was_not_passed = "face_check_was_not_passed"
-    face_check_is_not_available = "face_check_is_not_available"
-    step_up_was_granted_before = "step_up_was_granted_before"
-    # Reading.
-    redemption_is_unknown = "redemption_is_unknown"
-    voucher_is_not_ready = "voucher_is_not_ready"
-    cursor_is_malformed = "cursor_is_malformed"
-    # Officers of the platform: two people for contracts, ratios and keys.
-    officer_is_unknown = "officer_is_unknown"
-    officer_signature_is_wrong = "officer_signature_is_wrong"
-    proposal_is_unknown = "proposal_is_unknown"
-    proposal_is_closed = "proposal_is_closed"
-    proposal_needs_a_second_person = "proposal_needs_a_second_person"
-    proposal_is_impossible = "proposal_is_impossible"
-    switch_was_turned_since = "switch_was_turned_since"
-    # Officers who read personal data.
-    officer_signature_is_too_old = "officer_signature_is_too_old"
-    read_is_not_allowed = "read_is_not_allowed"
-    warrant_is_not_in_force = "warrant_is_not_in_force"
-    warrant_does_not_name_this = "warrant_does_not_name_this"
-    # Papers: whether a file can be taken, and whether one may leave.
-    paper_is_too_large = "paper_is_too_large"
-    paper_is_empty = "paper_is_empty"
-    photo_format_is_not_taken = "photo_format_is_not_taken"
-    photo_has_too_many_pixels = "photo_has_too_many_pixels"
-    photo_is_more_than_one = "photo_is_more_than_one"
-    paper_is_torn = "paper_is_torn"
-    subject_is_closed = "subject_is_closed"
-    paper_is_unknown = "paper_is_unknown"
-    paper_file_is_missing = "paper_file_is_missing"
-    # Officers who give personal data away: to whom, how much of it, and beyond the border.
-    reads_alone_are_used_up = "reads_alone_are_used_up"
-    recipient_is_unknown = "recipient_is_unknown"
-    recipient_is_not_in_force = "recipient_is_not_in_force"
-    foreign_authority_is_referred = "foreign_authority_is_referred"
-    export_is_not_allowed = "export_is_not_allowed"
-    export_names_nobody = "export_names_nobody"
-    transfer_needs_a_contract = "transfer_needs_a_contract"
-    transfer_needs_an_assessment = "transfer_needs_an_assessment"
-    separate_consent_is_missing = "separate_consent_is_missing"
-    disclosure_cap_is_reached = "disclosure_cap_is_reached"
-    export_is_unknown = "export_is_unknown"
-    export_needs_a_third_person = "export_needs_a_third_person"
-    export_is_another_officers = "export_is_another_officers"
-    export_was_made_already = "export_was_made_already"
-    export_has_expired = "export_has_expired"
-    export_has_more_rows = "export_has_more_rows"
-    # Answers of the world to work that was promised already.
-    redemption_is_settled_already = "redemption_is_settled_already"
-    payout_is_under_way = "payout_is_under_way"
+from suyuan.base.refusals.reasons import Reason
 
 
 class Text(NamedTuple):
@@ -349,6 +188,30 @@ TEXTS: dict[Reason, Text] = {
         "人脸核验暂不可用，额度未变，请稍后再试。"),
     Reason.step_up_was_granted_before: Text(409, "The limit was raised already today; it cannot be raised twice.",
         "今日已提高过额度，不能重复提高。"),
+    Reason.number_proof_is_not_available: Text(503, "No code can be sent at present; try again later, or come to us with your papers.",
+        "暂时无法发送验证码，请稍后再试，或携带证件到场办理。"),
+    Reason.too_many_codes_were_sent: Text(403, "Today's codes for this number or network are used up; try again after midnight in Shanghai.",
+        "该号码或网络今日的验证码次数已用完，请在上海时间零点之后再试。"),
+    Reason.number_proof_is_unknown: Text(401, "There is no such proof of a number; ask for a new code.",
+        "没有这次号码验证，请重新获取验证码。"),
+    Reason.number_proof_has_expired: Text(401, "The proof of the number is over, by its time or its tries; ask for a new code.",
+        "号码验证已失效（超时或次数用尽），请重新获取验证码。"),
+    Reason.number_code_is_wrong: Text(403, "This is not the code that was sent; look at the message again, five tries are allowed.",
+        "验证码不正确，请核对短信，最多可尝试五次。"),
+    Reason.identity_is_not_proven: Text(403, "This needs more proof of who you are; sign with the seller's own key, or prove number and ID number together.",
+        "该请求需要进一步证明身份，请使用卖卡人本人的密钥签名，或同时验证号码与证件号。"),
+    Reason.payee_cannot_be_corrected: Text(403, "A payee is not corrected on request, since that would redirect money; have the new account verified and registered.",
+        "收款账户不能通过更正请求修改，否则资金可能被转移，请重新核验并登记新账户。"),
+    Reason.subject_request_is_unknown: Text(404, "There is no such request of yours; check its id.",
+        "没有您的这项请求，请检查编号。"),
+    Reason.subject_request_is_closed: Text(409, "The request was decided already; make a new one if it is still needed.",
+        "该请求已处理，如仍需要请重新提出。"),
+    Reason.subject_request_has_no_bundle: Text(409, "The request has no bundle, or not any more; look at its state, or ask anew.",
+        "该请求没有可取的资料或已过领取期，请查看其状态或重新提出。"),
+    Reason.heir_code_is_wrong: Text(403, "This is not the code that our officer gave you; ask the officer again.",
+        "与工作人员交给您的领取码不符，请向其核实。"),
+    Reason.bundle_was_given_too_often: Text(403, "The bundle was fetched too often; keep the copy that you have, or ask anew after its week.",
+        "资料领取次数过多，请使用已取得的副本，或在本次领取期后重新提出。"),
     Reason.redemption_is_unknown: Text(404, "There is no such redemption of yours; check its id.",
         "没有您的这笔兑换，请检查编号。"),
     Reason.voucher_is_not_ready: Text(409, "The redemption is not paid yet, so there is no voucher; ask again later.",
@@ -433,35 +296,3 @@ TEXTS: dict[Reason, Text] = {
         "付款正在进行，结果未知，请待结果明确后重试。"),
 }
 # fmt: on
-
-
-class Refusal(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Why something was not done. `where` names the field or subject concerned, never its value."""
-
-    reason: Reason
-    where: str = ""
-
-    @property
-    def code(self) -> str:
-        """The stable code, for programs."""
-        return self.reason.value
-
-    @property
-    def status(self) -> int:
-        """The HTTP status that fits."""
-        return TEXTS[self.reason].status
-
-    def sentence(self, language: Language) -> str:
-        """The sentence for people, with the place named before its first stop."""
-        text = TEXTS[self.reason].en if language == "en" else TEXTS[self.reason].zh
-        if not self.where:
-            return text
-        head, mark, tail = _first_clause(text, language)
-        place = f" ({self.where})" if language == "en" else f"（{self.where}）"
-        return f"{head}{place}{mark}{tail}"
-
-
-def _first_clause(text: str, language: Language) -> tuple[str, str, str]:
-    marks = ";,." if language == "en" else "，。"
-    at = min(text.index(mark) for mark in marks if mark in text)
-    return text[:at], text[at], text[at + 1 :]
