@@ -1,7 +1,8 @@
 """Whose export, or whose reads, a leaked list fits: the list is laid beside history, and no sealed field is opened.
 
-1. The rows are found again by what the register holds in the open: a pseudonym names its seller, a redemption whoever
-   sold it, and failing both the second of the registration a few whom the row may be about.
+1. The rows are found again by what the register holds in the open: an id names its seller, as a pseudonym that was made
+   for one recipient does, a redemption whoever sold it, and failing all of them the second of the registration a few
+   whom the row may be about.
 2. The candidates are all exports, and all that each officer has read on a screen, as history tells; what was read
    after the list had been seen cannot be its source and is left out.
 3. The signs are weighed (`privacy.attribution`). The sellers of one partner belong together, so a list of them points
@@ -13,17 +14,19 @@ anybody, and there is no event.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from suyuan.history.disclosure_events import ExportApproved
 from suyuan.history.privacy_events import FieldsRead, FieldsRead1
 from suyuan.history.store import of_kinds
-from suyuan.privacy.attribution import Attribution, Candidate, LeakedRow, Lineup, attribute
+from suyuan.privacy.attribution import Attribution, Called, Candidate, LeakedRow, Lineup, attribute
 from suyuan.privacy.canary import Shown
+from suyuan.privacy.exports import pseudonym
 from suyuan.privacy.leaked import is_whole, leaked_instant, leaked_name, leaked_number, plain
 from suyuan.privacy.marks import mark_key
 from suyuan.privacy.purposes import SELLER_IDENTITY, SELLER_NAME, SELLER_NUMBER, SELLER_PAYEE
@@ -31,7 +34,8 @@ from suyuan.privacy.vault import Vault
 from suyuan.settle import whose
 
 EXPORT, OFFICER = "exp_", "ofc_"
-_PSEUDONYMS = ("slr_", "psn_")
+GIVEN = "psn_"
+_PSEUDONYMS = ("slr_", GIVEN)
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -55,10 +59,15 @@ def attribute_leak(
     connection: Connection, vault: Vault, cells: Sequence[LeakedCells], *, seen_at: int | None = None
 ) -> Attribution:
     """Weighs everybody who had the data, or had it before `seen_at` (micros)."""
-    # (1) Whom the rows are about.
-    rows = _found_again(connection, cells)
+
+    def called(recipient: str, subject: str) -> str:
+        return pseudonym(vault, recipient, subject) if recipient else subject
+
+    # (1) Whom the rows are about, which for some only their recipient's pseudonyms tell.
+    candidates = candidates_of(connection, before=seen_at)
+    rows = _found_again(connection, cells, _given(candidates, called) if _has_pseudonyms(cells) else {})
     # (2) Who had that.
-    lineup = Lineup(candidates_of(connection, before=seen_at), key=mark_key(vault))
+    lineup = Lineup(candidates, key=mark_key(vault), called=called)
     # (3) How well it fits, beside whatever else may explain it.
     people = {subject for row in rows for subject in row.subjects}
     return attribute(
@@ -85,7 +94,11 @@ class _Had:
 def candidates_of(connection: Connection, *, before: int | None = None) -> list[Candidate]:
     """Each export, and each officer with all that was read on a screen, in the order of their first reads."""
     had: dict[str, _Had] = {}
-    for _, at, event in of_kinds(connection, (FieldsRead1, FieldsRead)):
+    given_to: dict[str, str] = {}
+    for _, at, event in of_kinds(connection, (FieldsRead1, FieldsRead, ExportApproved)):
+        if isinstance(event, ExportApproved):
+            given_to[event.export] = event.recipient
+            continue
         assert isinstance(event, FieldsRead1 | FieldsRead), "other kinds were not asked for"
         name = _candidate_of(event)
         if name and (before is None or at < before):
@@ -98,6 +111,7 @@ def candidates_of(connection: Connection, *, before: int | None = None) -> list[
             frozenset(known.subjects),
             is_marked=name.startswith(EXPORT),
             asked_by=known.asked_by,
+            recipient=given_to.get(name, ""),
             whole=frozenset(known.whole),
         )
         for name, known in had.items()
@@ -114,7 +128,23 @@ def _candidate_of(event: FieldsRead1 | FieldsRead) -> str:
 # --- whom it is about ----------------------------------------------------------------------------
 
 
-def _found_again(connection: Connection, cells: Sequence[LeakedCells]) -> list[LeakedRow]:
+def _has_pseudonyms(cells: Sequence[LeakedCells]) -> bool:
+    return any(plain(row.seller).startswith(GIVEN) for row in cells)
+
+
+def _given(candidates: Sequence[Candidate], called: Called) -> Mapping[str, tuple[str, str]]:
+    """Every pseudonym that a recipient was ever given: who, and of whom."""
+    return {
+        called(candidate.recipient, subject): (candidate.recipient, subject)
+        for candidate in candidates
+        if candidate.recipient
+        for subject in candidate.subjects
+    }
+
+
+def _found_again(
+    connection: Connection, cells: Sequence[LeakedCells], given: Mapping[str, tuple[str, str]]
+) -> list[LeakedRow]:
     sellers = whose.registered(connection, {plain(row.seller) for row in cells if row.seller})
     sold = whose.who_sold(connection, {plain(row.redemption) for row in cells if row.redemption})
     instants = {row.line: leaked_instant(row.registered_at) for row in cells}
@@ -123,7 +153,10 @@ def _found_again(connection: Connection, cells: Sequence[LeakedCells]) -> list[L
     for row in cells:
         seller, registered_at = plain(row.seller), instants[row.line]
         subjects: tuple[str, ...] = ()
-        if seller in sellers:
+        recipient, known = given.get(seller, ("", ""))
+        if known:
+            subjects = (known,)
+        elif seller in sellers:
             subjects = (seller,)
         elif plain(row.redemption) in sold:
             subjects = (sold[plain(row.redemption)],)
@@ -136,6 +169,7 @@ def _found_again(connection: Connection, cells: Sequence[LeakedCells]) -> list[L
                 subjects=subjects,
                 shown=_shown(row),
                 instants=tuple(instant for instant in (registered_at, *others) if instant is not None),
+                given_to=recipient,
             )
         )
     return found

@@ -26,6 +26,7 @@ from suyuan.base.crypto import age
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.faces import officers
 from suyuan.faces.officers import Officer
+from suyuan.flows.attribute_leak import LeakedCells, attribute_leak
 from suyuan.flows.change_terms import Changed, encode_change
 from suyuan.flows.export_records import Agreed, ExportRecords
 from suyuan.flows.forget_subject import ForgetSeller
@@ -407,3 +408,26 @@ def test_a_broken_key_leaves_its_own_cells_empty_and_no_others(office: Office, t
     make(office, export, tmp_path / "a")
     rows = {row["number 手机号码"]: row["name 姓名"] for row in table(tmp_path / "a")}
     assert rows == {"": "王**", "138****0002": "王**"}
+
+
+# --- and where it leaked from --------------------------------------------------------------------
+
+
+def test_a_file_that_leaks_names_its_export(office: Office, tmp_path: Path) -> None:
+    """Two recipients got the same sellers; a part of one file is found somewhere, with pseudonyms or without."""
+    names, house = people(office.house, 60), office.house
+    with db.connect(house.url, autocommit=True) as connection:
+        apart = "UPDATE seller SET registered_at = registered_at - 7000000 * substr(id, 6)::int WHERE id ~ 'slr_p'"
+        connection.execute(apart.encode())
+    exports = [approved(office, names, "seller", "registered_at", "number") for _ in range(2)]
+    for number, export in enumerate(exports):
+        make(office, export, tmp_path / f"{number}.age")
+        rows = [tuple(row.values()) for row in table(tmp_path / f"{number}.age")[::3]]
+        leaked = [
+            LeakedCells(line, seller, number=phone, registered_at=registered_at)
+            for line, (seller, registered_at, phone) in enumerate(rows, 2)
+        ]
+        without_pseudonyms = [row._replace(seller="") for row in leaked]
+        with db.connect(house.url, autocommit=True) as connection:
+            for found in (leaked, without_pseudonyms):
+                assert attribute_leak(connection, house.vault, found).named == (export.id,)
