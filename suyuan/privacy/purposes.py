@@ -63,14 +63,14 @@ class Recipient:
     words: Words
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Purpose:
     """Why personal data is handled, in words that a notice can print, and the rule that allows it.
 
     Fields are shown masked unless the purpose cannot be reached without whole values. While a person's data is
     restricted, only purposes that are marked so go on: what was promised, the person's own request, an order. A
     purpose that rests on consent says what else is open to a person who refuses (`alternative`), and to whom it
-    provides data.
+    provides data. Only itself equals a purpose: a copy is none of the registry's, and opening asks this often.
     """
 
     id: str

@@ -144,16 +144,25 @@ class Vault:
         ):
             raise NoAuthority(f"the authority to {purpose.id} does not cover this field of this subject now")
         try:
-            text, cipher = sealed.removeprefix(self._prefix), key.cipher
-            if text == sealed:
-                text, cipher = _of_another_algorithm(sealed, key)
-            content = a2b_base64(text, strict_mode=True)
-            plain = cipher.decrypt(content[_NONCE], content[_CLOSED], key.bound + field.bound).decode()
+            content = a2b_base64(sealed.removeprefix(self._prefix), strict_mode=True)
+            plain = key.cipher.decrypt(content[_NONCE], content[_CLOSED], key.bound + field.bound).decode()
+        except (BadSeal, ValueError):
+            # A text that kept its prefix is no base64: seals of another algorithm come here and cost the rest nothing.
+            plain = self._open_of_another_algorithm(sealed, key, field)
+        return plain if purpose.shows_whole else field.mask(plain)
+
+    def _open_of_another_algorithm(self, sealed: Sealed, key: OpenKey, field: Field) -> str:
+        """A seal from before this vault's algorithm was chosen. Raises `BrokenSeal` for all that is none."""
+        prefix, text = sealed[:PREFIX_LENGTH], sealed[PREFIX_LENGTH:]
+        try:
+            if prefix == self._prefix:
+                raise BadSeal
+            content, cipher = a2b_base64(text, strict_mode=True), cipher_of(algorithm_of(prefix), key.secret)
+            return cipher.decrypt(content[_NONCE], content[_CLOSED], key.bound + field.bound).decode()
         except (BadSeal, ValueError):
             # The cause is left out, because a traceback that shows it may show the ciphertext's surroundings.
             text = "this sealed field belongs to another subject or field, or was altered"
             raise BrokenSeal(text) from None
-        return plain if purpose.shows_whole else field.mask(plain)
 
     # --- files ---
 
@@ -239,8 +248,3 @@ def _file_bound(key: OpenKey, field: Field, name: str) -> bytes:
 
 def _open_key(row: SubjectKey, subject: str, secret: bytes, algorithm: str) -> OpenKey:
     return OpenKey(row, subject, secret, cipher_of(algorithm, secret), subject.encode() + b"\0")
-
-
-def _of_another_algorithm(sealed: str, key: OpenKey) -> tuple[str, Aead]:
-    """The text and the cipher of a seal from before this vault's algorithm was chosen."""
-    return sealed[PREFIX_LENGTH:], cipher_of(algorithm_of(sealed[:PREFIX_LENGTH]), key.secret)

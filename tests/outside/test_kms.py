@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import datetime
 import ipaddress
+import queue
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from cryptography import x509
@@ -26,6 +28,8 @@ from suyuan.outside.sandbox.faults import Fault, FaultPlan, Route
 from suyuan.privacy.keyring import KEY_BYTES, FileRing, KeyTrouble, KmsFailed, UnsafeKeyFile, make_ring
 from tests.laws.kms_rooms import TOKEN, TwinRoom, a_twin, token_file
 from tests.outside.scripted import HANG, Script, http, one_request, scripted
+
+T = TypeVar("T")
 
 KEY = bytes(range(KEY_BYTES))
 BOUND = b"suyuan epoch 1"
@@ -286,29 +290,32 @@ def test_nobody_listens(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def saying(*answers: bytes, drip_s: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Script]]:
-    """A server with a loop of its own, since the KMS is asked without one."""
-    script, ready, loop = Script(answers, drip_s=drip_s), threading.Event(), asyncio.new_event_loop()
-    url: list[str] = []
+def in_a_loop_of_its_own(serving: contextlib.AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """A server beside the test, since the KMS is asked from where there is no loop."""
+    started: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event, T]] = queue.SimpleQueue()
 
-    async def play() -> None:
-        async with scripted(script) as address:
-            url.append(address)
+    async def serve() -> None:
+        async with serving as served:
             stopped = asyncio.Event()
-            stop.append(stopped)
-            ready.set()
+            started.put((asyncio.get_running_loop(), stopped, served))
             await stopped.wait()
 
-    stop: list[asyncio.Event] = []
-    thread = threading.Thread(target=loop.run_until_complete, args=(play(),))
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    ready.wait()
+    loop, stopped, served = started.get()
     try:
-        yield url[0], script
+        yield served
     finally:
-        loop.call_soon_threadsafe(stop[0].set)
+        loop.call_soon_threadsafe(stopped.set)
         thread.join()
-        loop.close()
+
+
+@contextlib.contextmanager
+def saying(*answers: bytes, drip_s: float = 0.0) -> Iterator[tuple[str, Script]]:
+    """A server that says exactly this."""
+    script = Script(answers, drip_s=drip_s)
+    with in_a_loop_of_its_own(scripted(script)) as url:
+        yield url, script
 
 
 def whole(data: str) -> bytes:
@@ -423,14 +430,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@contextlib.contextmanager
-def over_tls(certificate: Path, answer: bytes) -> Iterator[int]:
-    """A KMS behind TLS on a port of 127.0.0.1."""
-    loop, started = asyncio.new_event_loop(), threading.Event()
+@contextlib.asynccontextmanager
+async def over_tls(certificate: Path, answer: bytes) -> AsyncIterator[int]:
+    """A KMS behind TLS; its port on 127.0.0.1."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    port: list[int] = []
-    stopped = asyncio.Event()
 
     async def answer_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
@@ -439,27 +443,14 @@ def over_tls(certificate: Path, answer: bytes) -> Iterator[int]:
             await writer.drain()
         writer.close()
 
-    async def serve() -> None:
-        async with await asyncio.start_server(answer_one, "127.0.0.1", 0, ssl=context) as server:
-            port.append(server.sockets[0].getsockname()[1])
-            started.set()
-            await stopped.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    started.wait()
-    try:
-        yield port[0]
-    finally:
-        loop.call_soon_threadsafe(stopped.set)
-        thread.join()
-        loop.close()
+    async with await asyncio.start_server(answer_one, "127.0.0.1", 0, ssl=context) as server:
+        yield server.sockets[0].getsockname()[1]
 
 
 def test_a_kms_is_known_by_its_certificate(tmp_path: Path, certificate: Path) -> None:
     """Named in the settings it is believed; unnamed, or under another name, it gets no key and no token."""
     token = token_file(tmp_path, TOKEN)
-    with over_tls(certificate, whole('{"ciphertext": "vault:v1:AAAA"}')) as port:
+    with in_a_loop_of_its_own(over_tls(certificate, whole('{"ciphertext": "vault:v1:AAAA"}'))) as port:
         known = TransitKms(Transit(f"https://127.0.0.1:{port}", "suyuan", token, ca_file=str(certificate)))
         assert known.wrap(KEY, bound=BOUND) == b"vault:v1:AAAA"
         unknown = TransitKms(Transit(f"https://127.0.0.1:{port}", "suyuan", token))
