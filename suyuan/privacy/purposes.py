@@ -6,7 +6,7 @@ collected, since a form that asks for it is not served (`privacy.minimal`). The 
 `LAW.md` asks; it says on what the platform relies, and a lawyer signs before anybody calls that compliant.
 
 >>> CARD_SERIAL.name, CARD_SERIAL.key_class.value, [purpose.id for purpose in CARD_SERIAL.purposes]
-('card.serial/1', 'card_secret', ['consume_card', 'answer_authority'])
+('card.serial/1', 'card_secret', ['consume_card', 'answer_subject', 'answer_authority'])
 >>> COMPARE_FACE.is_sensitive, COMPARE_FACE.is_separate, PAY_SELLER.is_sensitive, PAY_SELLER.is_separate
 (True, True, True, False)
 """

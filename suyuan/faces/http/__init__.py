@@ -6,8 +6,8 @@ it bounds what it reads, keeps the raw bytes for the signature, tells the story 
 answers. No text of an exception ever reaches a caller.
 
 >>> paths = document("https://api.example.com")["paths"]
->>> sorted(paths)[-3:]
-['/v1/redemptions/{redemption}/voucher', '/v1/sellers', '/v1/step-ups']
+>>> sorted(paths["/v1/redemptions"])
+['get', 'post']
 """
 
 from suyuan.faces.http.building import build
