@@ -1,27 +1,38 @@
 """Secrets and personal values are planted everywhere a caller can put them, and then searched for everywhere.
 
 One day at a real platform: sellers register, cards are sold, refused, mistyped, sent in broken bodies, to wrong
-addresses, with wrong signatures. Then every table, the database's own files, every log and every answer is searched
-for each planted value, as it is, in hex and in base64. What the platform must know it holds sealed.
+addresses, with wrong signatures; officers keep a photo, look at a seller, carry out a warrant and make an export. Then
+every table, the database's own files, every log and refusal, the Parquet export and whatever is left among temporary
+files is searched for each planted value, as it is, in hex and in base64, and for the photo's bytes. What the platform
+must know it holds sealed.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import json
+import random
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
+from pyrage import x25519
+from typer.testing import CliRunner
 
 from suyuan.app.supervisor import database_url
 from suyuan.base import db
 from suyuan.base.clock import SystemClock
 from suyuan.config import load_settings
+from suyuan.faces.cli import app
 from suyuan.faces.sdk import Platform, Refused, read_key_file
+from suyuan.history.segments import read_segments
 from suyuan.outside.sandbox.facts import Card, CardName
+from suyuan.privacy.photos import clean
 from suyuan.settle.request import sign_request
 from tests.conftest import clear, room_for_a_server
 from tests.faces.redeem_file.test_whole_house import WholeHouse
@@ -44,8 +55,11 @@ PLANTED = [
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[WholeHouse]:
-    """A served platform of its own, since what it wrote is what is searched."""
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WholeHouse]:
+    """A served platform of its own, since what it wrote is what is searched, and so are its temporary files."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     data = room_for_a_server()
     data.chmod(0o711)
     house = WholeHouse(data, tmp_path)
@@ -67,11 +81,14 @@ def clear_house(data: Path) -> None:
 
 
 def test_no_planted_value_is_found_in_the_clear(house: WholeHouse) -> None:
-    """Neither in a table, nor in the database's files, nor in a log, nor in any answer."""
+    """Neither in a table, nor in the database's files, nor in a log, an answer, an export or a temporary file."""
     answers = spend_a_day(house)
+    photo = officers_at_work(house)
+    house.suyuan("history", "export", str(house.folder / "parquet"), "--data", str(house.data))
     assert any("pending" in answer for answer in answers), "nothing was sold, so nothing was searched"
-    found = [(where, value) for where, content in everything(house, answers) for value in shown_in(content)]
-    assert found == []
+    searched = list(everything(house, answers))
+    assert [(where, value) for where, content in searched for value in shown_in(content)] == []
+    assert [where for where, content in searched if any(piece in content for piece in pieces_of(photo))] == []
 
 
 def test_the_search_would_find_them() -> None:
@@ -79,6 +96,16 @@ def test_the_search_would_find_them() -> None:
     for value in PLANTED:
         for form in forms(value):
             assert value in shown_in(b"before" + form + b"after")
+
+
+def test_the_search_would_find_a_photo_that_was_kept_open() -> None:
+    """As it was brought, or as it is kept: a part of it is enough."""
+    noise = Image.frombytes("RGB", (64, 64), random.Random(7).randbytes(64 * 64 * 3))
+    brought = io.BytesIO()
+    noise.save(brought, "JPEG", quality=90)
+    photo = brought.getvalue()
+    for version in (photo, clean(photo)):
+        assert any(piece in b"before" + version[500:1_800] + b"after" for piece in pieces_of(photo))
 
 
 def spend_a_day(house: WholeHouse) -> list[str]:
@@ -94,6 +121,7 @@ def spend_a_day(house: WholeHouse) -> list[str]:
             payee=PERSON["payee"],
         )
         assert not isinstance(seller, Refused)
+        house.person = seller.seller
         answers += [
             repr(redeem(house, platform, seller.seller, card.operator, card.serial, card.pin))
             for card in (GOOD, SPENT, UNKNOWN, GOOD)
@@ -106,6 +134,49 @@ def spend_a_day(house: WholeHouse) -> list[str]:
         answers += [repr(platform.wait_until_settled(one.redemption, timeout_s=20.0)) for one in pending.redemptions]
         answers += [repr(platform.voucher(one.redemption)) for one in pending.redemptions]
     return answers + [send_broken(house, body, **how) for body, how in broken_bodies(house, seller.seller)]
+
+
+def officers_at_work(house: WholeHouse) -> bytes:
+    """Everything that an officer can do with personal data. Returns the photo that was kept, as it was brought."""
+    ann, data = house.admin("ann"), house.folder
+    noise = Image.frombytes("RGB", (320, 240), random.Random(7).randbytes(320 * 240 * 3))
+    noise.save(data / "photo.jpg", quality=90)
+    photo = (data / "photo.jpg").read_bytes()
+    kept = house.suyuan(*ann, "paper", "add", house.person, str(data / "photo.jpg"), "--kind", "identity_photo")
+    house.suyuan(
+        *ann, "paper", "show", kept["paper"], "--for", "verify_seller", "--reference", "call 17", "--to",
+        str(data / "shown.jpg"),
+    )  # fmt: skip
+    house.suyuan(*ann, "seller", "show", house.person, "--why", "call 17")
+    (data / "order.pdf").write_bytes(b"%PDF an order")
+    warrant = house.decide(
+        "warrant", "add", "某市公安局", "--document-no", "2026-17", "--document", str(data / "order.pdf"), "--subject",
+        house.person, "--field", "seller.name/1", "--field", "seller.number/1", "--begins", "2026-01-01", "--ends",
+        "2099-01-01",
+    )  # fmt: skip
+    opened = CliRunner().invoke(app, [*ann, "warrant", "open", warrant])
+    assert PERSON["name"] in opened.output, opened.output
+    export = an_export(house)
+    house.suyuan(*ann, "export", "make", export, "--to", str(data / "export.age"))
+    return photo
+
+
+def an_export(house: WholeHouse) -> str:
+    """Of the seller's masked name and number, to a regulator who has a key."""
+    key = x25519.Identity.generate()
+    recipient = house.decide(
+        "recipient", "add", "某监管局", "--contact", "office", "--role", "regulator", "--age-key", str(key.to_public()),
+        "--until", "2099-01-01",
+    )  # fmt: skip
+    return house.decide(
+        "export", "propose", "--purpose", "supply_regulator", "--recipient", recipient, "--column", "name", "--column",
+        "number", "--use-until", "2098-01-01", "--subject", house.person,
+    )  # fmt: skip
+
+
+def pieces_of(photo: bytes) -> list[bytes]:
+    """Stretches of the photo as it was brought, and as it is kept, which no chance would make again."""
+    return [version[at : at + 24] for version in (photo, clean(photo)) for at in range(600, len(version) - 24, 997)]
 
 
 def redeem(house: WholeHouse, platform: Platform, seller: str, operator: str, serial: str, pin: str) -> Any:
@@ -163,7 +234,13 @@ def everything(house: WholeHouse, answers: list[str]) -> Iterator[tuple[str, byt
         if file.is_file():
             yield str(file.relative_to(house.data)), file.read_bytes()
     house.log.flush()
-    yield "serve.log", (house.folder / "serve.log").read_bytes()
+    for left in ("serve.log", "export.age", "export.age.json"):
+        yield left, (house.folder / left).read_bytes()
+    for file in (house.folder / "temporary").rglob("*"):
+        if file.is_file():
+            yield f"temporary {file.name}", file.read_bytes()
+    # The files are compressed, so the events are read out of them.
+    yield "parquet", b"\n".join(kept.body for kept in read_segments(house.folder / "parquet"))
 
 
 def tables(url: str) -> Iterator[tuple[str, bytes]]:

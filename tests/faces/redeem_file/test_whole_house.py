@@ -36,6 +36,8 @@ START_S = 40.0
 class WholeHouse:
     """A served platform with one partner, one contract and one seller."""
 
+    person = ""  # The seller whom a test has registered beside the first.
+
     def __init__(self, data: Path, folder: Path) -> None:
         self.data, self.folder = data, folder
         make_keys(load_settings(data))
