@@ -133,6 +133,7 @@ def spend_a_day(house: WholeHouse) -> list[str]:
         assert not isinstance(pending, Refused)
         answers += [repr(platform.wait_until_settled(one.redemption, timeout_s=20.0)) for one in pending.redemptions]
         answers += [repr(platform.voucher(one.redemption)) for one in pending.redemptions]
+    answers += ask_about_oneself(house)
     return answers + [send_broken(house, body, **how) for body, how in broken_bodies(house, seller.seller)]
 
 
@@ -177,6 +178,33 @@ def an_export(house: WholeHouse) -> str:
 def pieces_of(photo: bytes) -> list[bytes]:
     """Stretches of the photo as it was brought, and as it is kept, which no chance would make again."""
     return [version[at : at + 24] for version in (photo, clean(photo)) for at in range(600, len(version) - 24, 997)]
+
+
+def ask_about_oneself(house: WholeHouse) -> list[str]:
+    """A code to the planted number, a correction to planted values, a wrong code with them; what a person may see of
+    themselves is not among the answers, since that is what it is for."""
+    with httpx.Client(base_url=house.url, trust_env=False, timeout=20) as ask:
+        numbers = (PERSON["number"], PERSON["number"] + "0")
+        said = [ask.post("/v1/number-proofs", json={"number": number}).text for number in numbers]
+        proof = json.loads(said[0])["proof"]
+        code = house.control.tally().codes[PERSON["number"]][0]
+        given = {"number": PERSON["number"], "identity_number": PERSON["identity_number"]}
+        wrong = f"{(int(code) + 1) % 1_000_000:06d}"
+        said.append(ask.post(f"/v1/number-proofs/{proof}", json=given | {"code": wrong}).text)
+        proven = ask.post(f"/v1/number-proofs/{proof}", json=given | {"code": code})
+        said.append(proven.text)
+        ask.headers["authorization"] = f"Bearer {proven.json()['token']}"
+        corrected = {"kind": "correct", "name": PERSON["name"], "number": PERSON["number"]}
+        deceased = {"number": PERSON["number"], "identity_number": PERSON["identity_number"], "papers_sha256": "a" * 64}
+        wishes = (
+            corrected, corrected | {"payee": PERSON["payee"]}, {"kind": "heir", "deceased": deceased},
+            {"kind": PERSON["name"]}, {"kind": "know", PERSON["number"]: 1},
+        )  # fmt: skip
+        said += [ask.post("/v1/subject-requests", json=wish).text for wish in wishes]
+        copy = ask.post("/v1/subject-requests", json={"kind": "copy"}).json()["request"]
+        assert PERSON["name"] in ask.get(f"/v1/subject-requests/{copy}/bundle").text
+        said.append(ask.get(f"/v1/subject-requests/{copy}", headers={"authorization": f"Bearer {code}"}).text)
+    return said
 
 
 def redeem(house: WholeHouse, platform: Platform, seller: str, operator: str, serial: str, pin: str) -> Any:

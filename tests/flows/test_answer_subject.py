@@ -197,6 +197,9 @@ def test_a_partner_passes_on_only_what_holds_no_value(rights: Rights) -> None:
     assert set(values_of(bundle).values()) == {None}
     # That the person has asked for a copy is between them and us.
     assert bundle.reads == ()
+    unknown = Refusal(Reason.subject_request_is_unknown)
+    assert rights.fetch(answer.standing.request, "key_2") == unknown
+    assert rights.fetch(answer.standing.request, "slr_wang") == unknown
     for kind in set(KINDS) - {"know", "heir"}:
         wish = {"name": "王方"} if kind == "correct" else {}
         refused = rights.ask("key_1", kind=kind, seller="slr_wang", **wish)
@@ -293,6 +296,16 @@ def test_the_socket_alone_asks_for_nobody(rights: Rights, changes: dict[str, Any
     assert isinstance(answer, Refusal), answer
     assert answer.reason is reason
     assert isinstance(rights.submit(received(rights, nonce_mark=b"n" * 16, request_mark=b"r" * 16)), RequestStands)
+
+
+def test_a_proven_number_makes_nobody_a_seller_in_the_line(rights: Rights) -> None:
+    """A worker that lies about whom a token knows, or asks for what a number alone does not open."""
+    proof = rights.token(WANG["number"]).partition(".")[0]
+    by_number = {"key": "", "proof": "number", "number_proof": proof}
+    for changes in ({"seller": "slr_wang"}, {"seller": "slr_li"}, {"seller": "", "kind": "restrict"}):
+        answer = rights.submit(received(rights, **by_number, **changes))
+        assert answer == Refusal(Reason.identity_is_not_proven), changes
+    assert isinstance(rights.submit(received(rights, **by_number, seller="")), RequestStands)
 
 
 def read(rights: Rights, request: str, *subjects: str) -> Any:

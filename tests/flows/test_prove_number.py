@@ -61,8 +61,12 @@ def test_a_code_lives_for_ten_minutes_and_a_token_for_fifteen(rights: Rights) ->
     assert rights.check(proof, rights.house.phones.shows[STRANGER]) == Refusal(Reason.number_proof_has_expired)
     token = rights.token(STRANGER)
     assert isinstance(rights.ask_by_number(token, kind="know"), Shown)
+    request = rights.ask_by_number(token, kind="know")
+    assert isinstance(request, Shown)
     rights.house.clock.advance(TOKEN_TTL_S + 1)
-    assert rights.ask_by_number(token, kind="know") == Refusal(Reason.number_proof_has_expired)
+    expired = Refusal(Reason.number_proof_has_expired)
+    assert rights.ask_by_number(token, kind="know") == expired
+    assert rights.fetch_by_number(token, request.standing.request) == expired
 
 
 @pytest.mark.parametrize("token", ["", ".", "npf_nobody.x", "req_1.x", "\udcff", "x" * 128])
@@ -198,8 +202,9 @@ def test_the_line_knows_nobody_as_a_seller_by_a_workers_word(rights: Rights) -> 
     swapped = rights.submit(GiveProof(proof, wire.digest(b"t"), other, identity, everybody))
     assert swapped == Refusal(Reason.number_proof_is_unknown)
     assert rights.submit(GiveProof(proof, wire.digest(b"t"), number, identity, everybody)).sellers == ("slr_wang",)
-    for marks, named in ((other, identity), (other, None)):
-        proof = begun(rights, STRANGER)
+    lis = marks_of(desk, LI["identity_number"], IDENTITY)
+    for marks, named in ((other, identity), (other, None), (number, lis), (number, None)):
+        proof = begun(rights, STRANGER if marks is other else WANG["number"], address="198.51.100.9")
         rights.submit(SpendTry(proof))
         assert rights.submit(GiveProof(proof, wire.digest(b"t"), marks, named, everybody)).sellers == ()
 

@@ -114,6 +114,7 @@ def paged(rights: Rights, limit: int) -> list[Reads]:
 
 def test_who_read_is_told_to_the_person_alone(rights: Rights) -> None:
     read_by_platform(rights, "slr_wang")
+    assert rights.reads("slr_li") == Reads([], None)
     unknown = Refusal(Reason.seller_is_unknown, "seller")
     for who in ("slr_li", "key_1", "key_2"):
         assert rights.reads("slr_wang", signed_by=who) == unknown

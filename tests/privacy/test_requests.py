@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suyuan.base.clock import DAY_S, SECOND, Micros, shanghai_day
+from suyuan.privacy import requests
 from suyuan.privacy.requests import KINDS, OF_A_NUMBER, REFUSALS, WITH_BUNDLE, WITH_VALUES, due_at, slot_of
 from suyuan.privacy.working_days import is_working_day, last_instant
 
@@ -48,6 +49,11 @@ def test_no_request_waits_longer_than_thirty_days(received_s: int) -> None:
     """In any year of two centuries, known to the calendar or not."""
     received_at = received_s * SECOND
     assert received_at < due_at(received_at) <= received_at + 30 * DAY_S * SECOND
+
+
+def test_where_holidays_were_endless_thirty_days_would_be_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "last_instant", lambda at, *, working_days: at + 90 * DAY_S * SECOND)
+    assert due_at(5) == 5 + 30 * DAY_S * SECOND
 
 
 @given(st.integers(1_577_836_800, 1_798_700_000), st.integers(1, 20))
