@@ -20,7 +20,7 @@ from suyuan.flows.which_person import Caller, target_uri_of, which_person
 from suyuan.history.privacy_events import FieldsRead, FieldsRead1
 from suyuan.history.recall import events_at
 from suyuan.history.store import Recorded
-from suyuan.privacy import readings, warrants
+from suyuan.privacy import exports, readings, warrants
 from suyuan.privacy.bundles import ReadShown, RuleShown
 from suyuan.privacy.classes import Privacy
 from suyuan.privacy.purposes import Ground
@@ -28,7 +28,7 @@ from suyuan.settle.body import Reader, form
 
 PAGE_ROWS = 50
 PAGE_ROWS_MAX = 200
-PLATFORM, OFFICER, OFFICER_BY_ORDER = "platform", "officer", "officer_by_order"
+PLATFORM, PARTNER, OFFICER, OFFICER_BY_ORDER = "platform", "partner", "officer", "officer_by_order"
 _OFFICERS_PURPOSES = frozenset(purpose.id for purpose in BY_OFFICERS)
 
 
@@ -65,7 +65,7 @@ async def show_reads(desk: Desk, caller: Caller, seller: str) -> Reads | Refusal
     found = await reads_of(desk, seller, before_seq=before_seq, rows_max=wish.limit + 1)
     shown = found[: wish.limit]
     is_last = len(found) <= wish.limit
-    return Reads([read_shown(read) for read in shown], None if is_last else _cursor(seller, shown[-1].seq))
+    return Reads(await shown_reads(desk, shown), None if is_last else _cursor(seller, shown[-1].seq))
 
 
 async def reads_of(desk: Desk, seller: str, *, before_seq: int, rows_max: int) -> list[Recorded]:
@@ -77,27 +77,37 @@ async def reads_of(desk: Desk, seller: str, *, before_seq: int, rows_max: int) -
             break
         before_seq = places[-1]
         found = await events_at(desk.fetch, places)
-        secret = await _secret(desk, found)
-        shown += [read for read in reversed(found) if not _is_under(read, secret)]
+        ended = await _ended(desk, found)
+        shown += [read for read in reversed(found) if not _is_secret(read, ended)]
     return shown[:rows_max]
 
 
-async def _secret(desk: Desk, found: list[Recorded]) -> set[str]:
-    """The orders behind these reads that have not ended."""
+async def _ended(desk: Desk, found: list[Recorded]) -> set[str]:
+    """The orders behind these reads that have ended."""
     references = {
         event.reference
         for _, _, event in found
         if isinstance(event, FieldsRead) and event.authority == Ground.WARRANT.value
     }
-    return await warrants.in_force(desk.fetch, references, at=desk.clock.now()) if references else set()
+    return await warrants.ended(desk.fetch, references, at=desk.clock.now()) if references else set()
 
 
-def _is_under(read: Recorded, warrants_in_force: set[str]) -> bool:
-    return isinstance(read.event, FieldsRead) and read.event.reference in warrants_in_force
+def _is_secret(read: Recorded, ended: set[str]) -> bool:
+    """Whether a read rests on an order that has not ended, for all that is known of it."""
+    event = read.event
+    is_by_order = isinstance(event, FieldsRead) and event.authority == Ground.WARRANT.value
+    return is_by_order and isinstance(event, FieldsRead) and event.reference not in ended
 
 
-def read_shown(read: Recorded) -> ReadShown:
-    """A read as the person sees it: nothing of the others whom it was about, and no officer's name."""
+async def shown_reads(desk: Desk, reads: list[Recorded]) -> list[ReadShown]:
+    """Reads as the person sees them, with whom an export was for."""
+    references = {read.event.reference for read in reads if isinstance(read.event, FieldsRead)}
+    recipients = await exports.recipients_of(desk.fetch, references) if references else {}
+    return [_shown(read, recipients) for read in reads]
+
+
+def _shown(read: Recorded, recipients: dict[str, str]) -> ReadShown:
+    """Nothing of the others whom it was about, and no officer's name."""
     event = read.event
     assert isinstance(event, FieldsRead | FieldsRead1), "a reading stands at the place of a read"
     return ReadShown(
@@ -107,12 +117,22 @@ def read_shown(read: Recorded) -> ReadShown:
         reader=_reader(event),
         fields=event.fields,
         is_whole=event.shows_whole if isinstance(event, FieldsRead) else True,
+        recipient=_recipient(event, recipients),
     )
+
+
+def _recipient(event: FieldsRead | FieldsRead1, recipients: dict[str, str]) -> str:
+    """To whom the fields went: for an export whoever it was made for, for a consent whoever it was given to."""
+    if event.authority == Ground.CONSENT.value:
+        return event.reader
+    return recipients.get(event.reference, "") if isinstance(event, FieldsRead) else ""
 
 
 def _reader(event: FieldsRead | FieldsRead1) -> str:
     if event.authority == Ground.WARRANT.value:
         return OFFICER_BY_ORDER
+    if event.authority == Ground.CONSENT.value:
+        return PARTNER
     return OFFICER if event.purpose in _OFFICERS_PURPOSES else PLATFORM
 
 

@@ -20,7 +20,7 @@ from suyuan.base.refusals import Reason, Refusal
 from suyuan.base.wire import WHOLE_NUMBER_MAX
 from suyuan.flows.desk import Desk
 from suyuan.flows.read_fields import read_to_perform
-from suyuan.flows.show_reads import read_shown, reads_of
+from suyuan.flows.show_reads import reads_of, shown_reads
 from suyuan.flows.which_person import Caller, own_request, target_uri_of, which_person
 from suyuan.history.events import RedemptionRefused
 from suyuan.history.recall import events_at
@@ -34,6 +34,7 @@ from suyuan.privacy.bundles import (
     Decision,
     FieldKept,
     LimitShown,
+    PaperKept,
     ReadShown,
     Recipient,
     RedemptionKept,
@@ -43,6 +44,7 @@ from suyuan.privacy.bundles import (
 )
 from suyuan.privacy.classes import Privacy, Sealed
 from suyuan.privacy.keyring import NoEpochKey
+from suyuan.privacy.papers import papers_of
 from suyuan.privacy.purposes import (
     ADDRESS_PREFIX,
     ANSWER_SUBJECT,
@@ -195,6 +197,7 @@ async def _of_seller(desk: Desk, request: SubjectRequest, place: Place) -> Bundl
         decisions=tuple(_decision(desk.rules, one) for one in refused[:ROWS_PER_PAGE]),
         limits=_limits(desk.rules) if kind == EXPLAIN and place.is_first else (),
         limits_version=limits_version(desk.rules) if kind == EXPLAIN else "",
+        papers=await _papers(desk, request) if shows_purposes and place.is_first else (),
         consents=await _consents(desk, request) if shows_purposes and place.is_first else (),
         reads=await _reads(desk, request) if shows_purposes and place.is_first else (),
         review_en=REVIEW_EN if kind == EXPLAIN else "",
@@ -273,6 +276,12 @@ def _recipients(seller: Seller, found: Iterable[Redemption]) -> tuple[Recipient,
     return tuple(sorted(shown, key=lambda one: (one.kind, one.name, one.fields)))
 
 
+async def _papers(desk: Desk, request: SubjectRequest) -> tuple[PaperKept, ...]:
+    """The person's papers, those that are gone too. What they show is for an officer to hand over."""
+    found = await papers_of(desk.fetch, request.seller, rows_max=ROWS_PER_PAGE)
+    return tuple(PaperKept(one.id, one.kind, one.size_bytes, one.sealed_at, one.state, one.deleted_at) for one in found)
+
+
 async def _consents(desk: Desk, request: SubjectRequest) -> tuple[ConsentKept, ...]:
     """What the person has agreed to and refused."""
     found = await desk.consents(request.seller)
@@ -284,7 +293,7 @@ async def _reads(desk: Desk, request: SubjectRequest) -> tuple[ReadShown, ...]:
     if request.proof == BY_PARTNER:
         return ()
     found = await reads_of(desk, request.seller, before_seq=WHOLE_NUMBER_MAX, rows_max=ROWS_PER_PAGE)
-    return tuple(map(read_shown, found))
+    return tuple(await shown_reads(desk, found))
 
 
 # --- decisions -----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ is about this person and nothing of anybody else: not who else a read was about,
 a number's balance went into. A sealed field of the person's own is whole; a serial or a number that was redeemed is
 masked, because a card is money and a number may be somebody else's. What can no longer be opened is null.
 
-| kind | fields | values | purposes, recipients, consents, reads | redemptions | decisions, limits |
+| kind | fields | values | purposes, recipients, consents, papers, reads | redemptions | decisions, limits |
 |---|---|---|---|---|---|
 | know | yes | – | yes (no reads where a partner asks) | – | – |
 | access, copy, heir | yes | yes | yes | yes | – |
@@ -134,7 +134,10 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class ReadShown(msgspec.Struct, frozen=True):
-    """Fields of the person were opened: when, why, by which rule, by what kind of reader, and how much they saw."""
+    """Fields of the person were opened: when, why, by which rule, by what kind of reader, and how much they saw.
+
+    Where they were opened to be given away, `recipient` says to whom.
+    """
 
     at: int
     purpose: str
@@ -142,6 +145,18 @@ class ReadShown(msgspec.Struct, frozen=True):
     reader: str
     fields: tuple[str, ...]
     is_whole: bool
+    recipient: str = ""
+
+
+class PaperKept(msgspec.Struct, frozen=True):
+    """A photo or scanned paper of the person's, and whether it is still there; an officer hands a copy over."""
+
+    paper: str
+    kind: str
+    size_bytes: int
+    sealed_at: int
+    state: str
+    deleted_at: int | None
 
 
 class ConsentKept(msgspec.Struct, frozen=True):
@@ -173,6 +188,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[LimitShown, ...] = ()
     limits_version: str = ""
     consents: tuple[ConsentKept, ...] = ()
+    papers: tuple[PaperKept, ...] = ()
     reads: tuple[ReadShown, ...] = ()
     review_en: str = ""
     review_zh: str = ""

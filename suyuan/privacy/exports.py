@@ -31,6 +31,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from suyuan.base.clock import DAY_S
+from suyuan.base.db import Fetch
 from suyuan.privacy.abroad import SENSITIVE
 from suyuan.privacy.disclosure import ItemClass, item_class_of
 from suyuan.privacy.purposes import (
@@ -166,6 +167,11 @@ def is_for(purpose: Purpose, role: str) -> bool:
     return role in _FOR.get(purpose.id, frozenset())
 
 
+async def recipients_of(fetch: Fetch, exports: Iterable[str]) -> dict[str, str]:
+    """To whom each of these jobs goes. `fetch` is `base.db.ReadPool.fetch`."""
+    return {str(row[0]): str(row[1]) for row in await fetch(_RECIPIENTS, [list(exports)])}
+
+
 def newest(connection: psycopg.Connection[TupleRow], *, rows_max: int) -> list[Export]:
     """The ledger, the newest first."""
     return [Export(*row) for row in connection.execute(_NEWEST, (rows_max,)).fetchall()]
@@ -184,6 +190,7 @@ def of_proposal(connection: psycopg.Connection[TupleRow], proposal: str) -> Expo
 
 
 _COLUMNS = ", ".join(Export.__struct_fields__)
+_RECIPIENTS = "SELECT id, recipient FROM export WHERE id = ANY(%s)"
 _NEWEST = f"SELECT {_COLUMNS} FROM export ORDER BY decided_at DESC, id LIMIT %s"
 _PROPOSED = f"SELECT {_COLUMNS} FROM export WHERE proposal = %s"
 _ONE = f"SELECT {_COLUMNS} FROM export WHERE id = %s"

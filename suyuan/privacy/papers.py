@@ -17,6 +17,7 @@ import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
+from suyuan.base.db import Fetch
 from suyuan.privacy.purposes import PAPER_FIELDS, Field
 from suyuan.privacy.vault import Vault
 
@@ -52,6 +53,11 @@ def find(connection: psycopg.Connection[TupleRow], paper: str) -> Paper | None:
     """One paper."""
     row = connection.execute(_ONE, (paper,)).fetchone()
     return None if row is None else Paper(*row)
+
+
+async def papers_of(fetch: Fetch, subject: str, *, rows_max: int) -> list[Paper]:
+    """The newest papers of one subject, for a worker. `fetch` is `base.db.ReadPool.fetch`."""
+    return [Paper(*row) for row in await fetch(_NEWEST, [subject, subject, rows_max])]
 
 
 def newest(connection: psycopg.Connection[TupleRow], *, subject: str = "", rows_max: int) -> list[Paper]:

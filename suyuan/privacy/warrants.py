@@ -56,12 +56,12 @@ def find(connection: psycopg.Connection[TupleRow], warrant: str) -> Warrant | No
     return None if row is None else Warrant(*row)
 
 
-async def in_force(fetch: Fetch, warrants: Iterable[str], *, at: int) -> set[str]:
-    """Those of these orders that have not ended. `fetch` is `base.db.ReadPool.fetch`."""
-    return {str(row[0]) for row in await fetch(_IN_FORCE, [list(warrants), at])}
+async def ended(fetch: Fetch, warrants: Iterable[str], *, at: int) -> set[str]:
+    """Those of these orders that have ended. `fetch` is `base.db.ReadPool.fetch`."""
+    return {str(row[0]) for row in await fetch(_ENDED, [list(warrants), at])}
 
 
 _COLUMNS = ", ".join(Warrant.__struct_fields__)
 _NEWEST = f"SELECT {_COLUMNS} FROM warrant ORDER BY ends_at DESC, id LIMIT %s"
-_IN_FORCE = "SELECT id FROM warrant WHERE id = ANY(%s) AND ends_at > %s"
+_ENDED = "SELECT id FROM warrant WHERE id = ANY(%s) AND ends_at <= %s"
 _ONE = f"SELECT {_COLUMNS} FROM warrant WHERE id = %s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from suyuan.flows.record_outcome import RecordOutcome
 from suyuan.privacy.bundles import Bundle
 from suyuan.privacy.purposes import SELLER_FIELDS, SELLER_PAYEE
 from suyuan.privacy.requests import KINDS, READS_MAX
+from tests.flows.paper_office import Office as PaperOffice
 from tests.flows.rights_house import LI, REQUESTS, WANG, Rights, text_of, values_of
 
 FIELD_NAMES = [field.name for field in SELLER_FIELDS]
@@ -382,6 +384,15 @@ def test_what_can_no_longer_be_opened_is_null_and_the_rest_is_there(rights: Righ
     )
     (kept,) = rights.bundle(kind="copy").redemptions
     assert (kept.source_shown, kept.paid, kept.state) == (None, 80_00, "paid")
+
+
+def test_a_persons_papers_are_listed_and_what_they_show_stays_with_an_officer(rights: Rights, tmp_path: Path) -> None:
+    office = PaperOffice(rights.house, tmp_path)
+    paper = office.keep(seller="slr_wang")
+    office.keep(seller="slr_li")
+    (kept,) = rights.bundle(kind="copy").papers
+    assert (kept.paper, kept.kind, kept.state) == (paper, "identity_photo", "kept")
+    assert rights.bundle(kind="port").papers == ()
 
 
 def test_a_number_that_a_seller_redeemed_from_is_shown_to_them_masked(rights: Rights) -> None:

@@ -11,8 +11,11 @@ from suyuan.flows.change_terms import encode_change
 from suyuan.flows.hold_warrants import AddWarrant, EndWarrant
 from suyuan.flows.read_fields import ReadRecorded, RecordRead
 from suyuan.flows.show_reads import Reads
+from suyuan.flows.tell_partner_number import tell_partner_number
 from suyuan.privacy.bundles import ReadShown, RuleShown
-from suyuan.privacy.purposes import SELLER_NAME, SELLER_PAYEE
+from suyuan.privacy.purposes import SELLER_NAME, SELLER_PAYEE, TELL_PARTNER_NUMBER
+from tests.flows.consents import decide, wish
+from tests.flows.office import Office
 from tests.flows.rights_house import OFFICERS, WANG, Rights, text_of
 
 _proposals = itertools.count(1)
@@ -87,6 +90,39 @@ def test_a_read_under_an_order_stays_out_until_the_order_has_ended(rights: Right
     rights.house.clock.advance(1)
     (read,) = listed(rights).reads
     assert (read.purpose, read.reader, read.is_whole) == ("answer_authority", "officer_by_order", True)
+
+
+def test_a_person_sees_to_whom_an_export_went(rights: Rights) -> None:
+    """The recipient by its id; whom else the file was about is not told."""
+    office = Office.__new__(Office)
+    office.house = rights.house
+    recipient = office.recipient()
+    export = office.export(recipient, ["slr_wang", "slr_li"])
+    assert not isinstance(office.decide(export), Refusal)
+    rights.submit(officers.begin_export(OFFICERS[0], export.id, now=rights.house.clock.now()))
+    (read,) = listed(rights).reads
+    assert (read.purpose, read.recipient, read.is_whole) == ("audit_compliance", recipient, False)
+    assert "slr_li" not in str(listed(rights))
+
+
+def test_a_partner_that_was_told_a_number_is_shown_with_the_consent_it_rests_on(rights: Rights) -> None:
+    own = {"key": rights.keys["slr_wang"], "signer": rights.signers["slr_wang"]}
+    agreed = decide(rights.house, wish("give", TELL_PARTNER_NUMBER.id, "slr_wang"), **own)
+    assert not isinstance(agreed, Refusal)
+    knock = rights.house.knock("GET", "/v1/masked-numbers?seller=slr_wang")
+    rights.house.run(tell_partner_number(rights.house.desk, knock))
+    (read,) = listed(rights).reads
+    assert (read.purpose, read.reader, read.recipient) == ("tell_partner_number", "partner", "ptn_1")
+    (consent,) = rights.bundle(kind="know").consents
+    assert (consent.purpose, consent.recipient, consent.state) == ("tell_partner_number", "ptn_1", "given")
+
+
+def test_a_read_under_an_order_that_nobody_knows_stays_out(rights: Rights) -> None:
+    """Whatever has become of the order's row: what is not known to have ended is not told."""
+    order(rights)
+    read_by_officer(rights, "answer_authority", "wrt_1", "slr_wang")
+    rights.house.rows("DELETE FROM warrant RETURNING 1")
+    assert listed(rights).reads == []
 
 
 def test_no_page_and_no_cursor_tells_of_a_read_that_is_left_out(rights: Rights) -> None:
