@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from suyuan.base.clock import DAY_S
 from suyuan.flows.answer_subject import Shown
 from suyuan.flows.read_fields import RecordRead
 from suyuan.privacy.bundles import Bundle
@@ -70,6 +71,7 @@ class Lives:
             foreign: set[Any] = {*PEOPLE[other].values(), *self.sold[other]}
             assert not [value for value in foreign if value in text], (who, bundle.kind)
             assert {kept.redemption for kept in bundle.redemptions} <= self.sold[who]
+        self.bundles.clear()
 
 
 @pytest.fixture
@@ -78,6 +80,8 @@ def lives(rights: Rights) -> Lives:
 
 
 def live(lives: Lives, acts: list[tuple[str, str, str]]) -> None:
+    """A day of theirs; the next example is the next day, so that no limit stops a long life."""
+    lives.rights.house.clock.advance(DAY_S)
     for act in acts:
         lives.act(*act)
     lives.check()
