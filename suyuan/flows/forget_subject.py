@@ -27,7 +27,8 @@ from psycopg.rows import TupleRow
 
 from suyuan.base.clock import DAY_S, plus
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
+from suyuan.flows.changing import Approval, Change, ChangeKind, Made
+from suyuan.flows.follow_history import follow_history
 from suyuan.flows.hold_records import is_held
 from suyuan.flows.keep_papers import FORGOTTEN
 from suyuan.flows.shelves import Shelves
@@ -36,7 +37,8 @@ from suyuan.history.fact import Fact
 from suyuan.history.frames import Commands
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.history.privacy_events import ShreddingIntended, ShreddingPutOff, SubjectsShredded
-from suyuan.privacy import papers, pseudonyms, retention, shredding
+from suyuan.privacy import papers, pseudonyms, retention, shredding, standing
+from suyuan.privacy.free_text import is_line
 from suyuan.privacy.keyring import NoEpochKey
 from suyuan.privacy.purposes import Citation
 from suyuan.privacy.retention import OF_REDEMPTIONS, Entry, RetentionRules
@@ -111,15 +113,23 @@ class Shredder:
 async def finish_shreddings(shredder: Shredder, *, now: int) -> list[Forgotten]:
     """Forgets the keys of all who were to be forgotten by now. What fails now waits for the next round.
 
-    History must have been followed to its end, because the agenda says what a seller has sold and when.
+    The agenda says what a seller has sold and when, so history is followed once more behind the intents: a sale that
+    was settled just before would otherwise be missed, and with it the law that makes us keep it.
     """
     line, connection = shredder.line, shredder.connection
-    done = []
-    for seller in await shredding.unfinished(connection, now=now, rows_max=SELLERS_PER_ROUND_MAX):
+    done: list[Forgotten] = []
+    intended = await shredding.unfinished(connection, now=now, rows_max=SELLERS_PER_ROUND_MAX)
+    if not intended or not await follow_history(connection, shredder.rules):
+        return done
+    for seller in intended:
         entries = await retention.entries_of(connection, seller)
         waits = _kept_by_law(seller, entries, shredder.rules, now)
         if waits is not None:
             await line.submit(PutOff(seller, waits.reason, waits.until, *astuple(waits.rule)))
+            continue
+        # What leads to a person is kept with everything else of theirs; the line would refuse the keys alone.
+        if await standing.is_held(connection, seller):
+            await _hold_back(line, seller, now)
             continue
         # Nothing new can come since the intent, so what is found now is all there is.
         kept = await papers.of_subject(connection, seller)
@@ -134,8 +144,12 @@ async def finish_shreddings(shredder: Shredder, *, now: int) -> list[Forgotten]:
             await retention.move(connection, subjects, retention.SHREDDED, now)
             done.append(answer)
         elif answer.reason is Reason.subject_is_held:
-            await line.submit(PutOff(seller, LEGAL_HOLD, plus(now, HELD_AGAIN_S), *astuple(_HOLD)))
+            await _hold_back(line, seller, now)
     return done
+
+
+async def _hold_back(line: Commands, seller: str, now: int) -> None:
+    await line.submit(PutOff(seller, LEGAL_HOLD, plus(now, HELD_AGAIN_S), *astuple(_HOLD)))
 
 
 def _kept_by_law(seller: str, entries: Sequence[Entry], rules: RetentionRules, now: int) -> Waits | None:
@@ -196,6 +210,10 @@ def intend(shelves: Shelves, seller_id: str, reason: str, *, by: str, at: int) -
     shelves.register.sellers.change(seller.id, seller)
     shelves.shreddings.add(Shredding(seller_id, reason, at, None, 0, 0))
     return (ShreddingIntended(seller_id, reason, by),)
+
+
+def _is_sound(change: ForgetSeller) -> bool:
+    return is_line(change.reason)
 
 
 def _want_change(shelves: Shelves, change: ForgetSeller) -> bool:
@@ -277,4 +295,4 @@ def forget_keys(shelves: Shelves, rows: Iterable[SubjectKey], fingerprints: Mapp
 APPLIER = Applier(want, apply)
 PUT_OFF_APPLIER = Applier(want_put_off, put_off)
 
-CHANGES: dict[type[Change], ChangeKind] = {ForgetSeller: ChangeKind(is_always_sound, _want_change, _make)}
+CHANGES: dict[type[Change], ChangeKind] = {ForgetSeller: ChangeKind(_is_sound, _want_change, _make)}

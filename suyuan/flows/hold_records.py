@@ -16,6 +16,7 @@ from suyuan.flows.officer_signature import check_signed_now, want_signed_now
 from suyuan.flows.shelves import Shelves
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.history.privacy_events import HoldLifted, HoldPlaced
+from suyuan.privacy.free_text import holds_personal_value
 from suyuan.privacy.standing import CASES_MAX, LegalHold
 
 _CASE = re.compile(r"[0-9A-Za-z_.:/-]{1,64}")
@@ -76,6 +77,8 @@ def apply(shelves: Shelves, command: PlaceHold, turn: Turn) -> Decided:
         return Decided(refusal)
     if shelves.register.sellers.get(command.seller) is None:
         return Decided(Refusal(Reason.seller_is_unknown, "seller"))
+    if holds_personal_value(command.case):
+        return Decided(Refusal(Reason.text_holds_personal_value, "case"))
     known = shelves.holds.get(command.seller)
     fresh = (known or LegalHold(command.seller, "")).also_for(command.case)
     if _CASE.fullmatch(command.case) is None or len(fresh.cases.split()) > CASES_MAX:

@@ -50,9 +50,15 @@ class LegalHold(msgspec.Struct, gc=False):
         return LegalHold(self.subject, " ".join(each for each in self.cases.split() if each != case))
 
 
+async def is_held(connection: psycopg.AsyncConnection[TupleRow], subject: str) -> bool:
+    """Whether a case keeps everything of this person, for the keeper of the house; the line looks once more."""
+    return await (await connection.execute(_HELD, (subject,))).fetchone() is not None
+
+
 def holds(connection: psycopg.Connection[TupleRow], *, rows_max: int) -> list[LegalHold]:
     """Who is held, by pseudonym."""
     return [LegalHold(*row) for row in connection.execute(_HOLDS, (rows_max,)).fetchall()]
 
 
+_HELD = "SELECT FROM legal_hold WHERE subject = %s AND cases <> ''"
 _HOLDS = "SELECT subject, cases FROM legal_hold WHERE cases <> '' ORDER BY subject LIMIT %s"

@@ -29,6 +29,10 @@ from tests.flows.house import House, card, contract, insert, open_house, written
 from tests.flows.test_forget_subject import OFFICERS, forget, hear, intend, keys, register, sell, submit
 
 RULES = load_rules()
+LEADING = """
+SELECT count(*) FROM pseudonym, seller
+WHERE seller.id = 'slr_new' AND pseudonym IN (seller.identity, seller.payee, seller.number)
+"""
 _proposals = itertools.count(100)
 
 
@@ -199,6 +203,7 @@ def test_a_case_keeps_everything_of_a_person_until_two_officers_lift_the_hold(ho
     intend(house)
     assert keep(house, days=1_200) == []
     assert secret_is_there(house, redemption)
+    assert house.rows(LEADING) == [(3,)], "what leads to a held person is evidence as well"
     decide(house, LiftHold("slr_new", "case_7"))
     assert keep(house, days=2) == []
     decide(house, LiftHold("slr_new", "case_9"))
@@ -217,6 +222,29 @@ def test_a_hold_is_the_officers_own_and_fresh(house: House) -> None:
     stale = officers.hold(OFFICERS[0], "slr_new", "case_8", now=plus(house.clock.now(), -301))
     assert submit(house, stale) == Refusal(Reason.officer_signature_is_too_old, "at")
     assert house.rows("SELECT cases FROM legal_hold") == [("case_7",)]
+
+
+def test_a_sale_just_before_the_person_is_given_up_is_kept_as_the_law_says(house: House) -> None:
+    """It was settled after the keeper had read history, and before the keeper looked for whom to forget."""
+    assert keep(house) == []
+    hear(house, sell(house, 1), "consumed", "paid")
+    intend(house)
+
+    async def go() -> list[Forgotten]:
+        async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
+            shredder = Shredder(house.line, house.vault, functools.partial(fetch_keys, connection), connection, RULES)
+            return await finish_shreddings(shredder, now=house.clock.now())
+
+    assert house.run(go()) == []
+    assert "shredding_put_off/1" in kinds(house)
+
+
+def test_no_case_is_named_by_somebodys_number(house: House) -> None:
+    """History keeps the name of a case for ever."""
+    for case in ("13800000001", "case-138-0000-0001", "110101199001011237", "6222021234567894"):
+        answer = submit(house, officers.hold(OFFICERS[0], "slr_new", case, now=house.clock.now()))
+        assert answer == Refusal(Reason.text_holds_personal_value, "case")
+    assert house.rows("SELECT * FROM legal_hold") == []
 
 
 @pytest.mark.parametrize("case", ["", "two words", "案", "x" * 65])

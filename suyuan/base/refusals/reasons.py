@@ -129,6 +129,7 @@ class Reason(StrEnum):
     proposal_needs_a_second_person = "proposal_needs_a_second_person"
     proposal_is_impossible = "proposal_is_impossible"
     switch_was_turned_since = "switch_was_turned_since"
+    text_holds_personal_value = "text_holds_personal_value"
     # Officers who read personal data.
     officer_signature_is_too_old = "officer_signature_is_too_old"
     read_is_not_allowed = "read_is_not_allowed"

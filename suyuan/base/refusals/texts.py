@@ -232,6 +232,8 @@ TEXTS: dict[Reason, Text] = {
         "按现状无法执行此变更，请更正后重新提出。"),
     Reason.switch_was_turned_since: Text(409, "The switch was turned since you looked; look at it again, then decide.",
         "该开关在您查看之后已被操作，请重新查看后再决定。"),
+    Reason.text_holds_personal_value: Text(422, "The text holds what looks like a person's number, and history keeps it for ever; name people by pseudonym.",
+        "文字中疑似含有个人号码，而历史记录永久保存，请改用假名指代。"),
     Reason.officer_signature_is_too_old: Text(403, "The officer's signature is not from the last five minutes; set the clock and sign again.",
         "操作员签名不在最近五分钟之内，请校准时钟后重新签名。"),
     Reason.read_is_not_allowed: Text(403, "No registered purpose allows this read; name a purpose, a reference and at most 1,000 subjects.",
