@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from suyuan.base.clock import DAY_S, plus
+from suyuan.base.refusals import Reason
 from suyuan.history.events import (
     Event,
     RedemptionRefused,
@@ -44,6 +45,7 @@ _FOLLOWED = (
     FieldsRead1,
     FieldsRead,
 )
+_OF_STRANGERS = frozenset({Reason.seller_is_unknown.value, Reason.key_may_not_do_this.value})
 _KINDS = [kind_of_type(kind) for kind in _FOLLOWED]
 
 Connection = psycopg.AsyncConnection[TupleRow]
@@ -78,10 +80,14 @@ async def _keep(connection: Connection, stretch: Stretch, rules: RetentionRules)
     refused = [
         (seq, event.seller)
         for seq, _, event in stretch.recorded
-        # Without a partner nobody known was behind it, and the seller is whatever a stranger wrote.
-        if isinstance(event, RedemptionRefused) and event.partner
+        if isinstance(event, RedemptionRefused) and _is_about_the_seller(event)
     ]
     await refusals_kept.note(connection, refused)
+
+
+def _is_about_the_seller(event: RedemptionRefused) -> bool:
+    """Whether the seller, or their partner, had asked. Anybody else may write any seller's name into a request."""
+    return bool(event.partner) and event.reason not in _OF_STRANGERS
 
 
 def agenda_of(recorded: Iterable[Recorded], channels: Mapping[str, str], rules: RetentionRules) -> list[Entry]:
