@@ -14,6 +14,7 @@ proposal, and the instant at which a switch was last turned, so it turns none ag
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 import msgspec
@@ -40,11 +41,14 @@ from suyuan.flows.trade_terms import (
 )
 from suyuan.history.events import ChangeApproved, ChangeProposed, OfficerRegistered, SwitchTurned
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.privacy.free_text import holds_personal_value
 from suyuan.settle.account import EVERYTHING, Officer, Proposal, Switch
 
 # The two seats are proposals that approved themselves, so that the database lets each be taken once.
 FOUNDING_SEATS = ("founding:1", "founding:2")
 FOUNDER = "founding"
+# History names the platform's own readers by one word, which no officer may bear.
+_OFFICER_ID = re.compile(r"ofc_[0-9A-Za-z_-]{1,60}")
 SWITCH_KINDS = frozenset({"key", "partner", "channel", "card_kind"})
 
 
@@ -53,6 +57,9 @@ class AddOfficer(Change, frozen=True, tag="add_officer"):
     algorithm: str
     public_key: str
 
+
+# What a change says in somebody's own words. How a recipient is reached is their office's number, and belongs there.
+_WORDS = ("reason", "case", "authority", "document_no", "transfer_document")
 
 AnyChange: TypeAlias = (
     AddOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey
@@ -168,6 +175,9 @@ def propose(shelves: Shelves, command: ProposeChange, turn: Turn) -> Decided:
         return Decided(Refusal(Reason.proposal_is_closed, "proposal"))
     if not _is_sound_text(command.change):
         return Decided(Refusal(Reason.proposal_is_impossible, "change"))
+    written = _names_a_person(_changes.decode(command.change))
+    if written is not None:
+        return Decided(Refusal(Reason.text_holds_personal_value, written))
     register.proposals.add(Proposal(command.proposal, command.change, command.officer, None))
     event = ChangeProposed(command.proposal, command.change, command.officer)
     return Decided(Changed(command.proposal), (event,))
@@ -206,8 +216,15 @@ def _is_sound_text(text: str) -> bool:
         return False
 
 
+def _names_a_person(change: AnyChange) -> str | None:
+    """Which of the words that an officer has written looks like a person's number; history keeps all of them."""
+    # Whoever a partner once named by their number must still be forgotten, or let go of.
+    names = _WORDS if isinstance(change, ForgetSeller | LiftHold) else (*_WORDS, "id")
+    return next((name for name in names if holds_personal_value(getattr(change, name, ""))), None)
+
+
 def _is_sound_officer(change: AddOfficer) -> bool:
-    return is_key(change.algorithm, change.public_key)
+    return _OFFICER_ID.fullmatch(change.id) is not None and is_key(change.algorithm, change.public_key)
 
 
 def _want_new_officer(shelves: Shelves, change: AddOfficer) -> bool:

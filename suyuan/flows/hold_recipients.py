@@ -17,12 +17,12 @@ from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
 from suyuan.flows.shelves import Shelves
 from suyuan.history.disclosure_events import RecipientEnded, RecipientRegistered
+from suyuan.privacy.free_text import is_line
 from suyuan.privacy.recipients import HOME, OF_THE_STATE, Recipient, Role, TransferBasis, is_abroad
 from suyuan.settle.account import FOR_EVER
 
 _ID = re.compile(r"rcp_[0-9A-Za-z_-]{1,60}")
 _REGION = re.compile(r"[A-Z]{2}")
-_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}")
 
 
 class AddRecipient(Change, frozen=True, tag="add_recipient"):
@@ -54,12 +54,12 @@ def _is_sound(change: AddRecipient) -> bool:
     needs_document = change.transfer_basis is not TransferBasis.NONE
     return (
         _ID.fullmatch(change.id) is not None
-        and _LINE.fullmatch(change.name) is not None
-        and _LINE.fullmatch(change.contact) is not None
+        and is_line(change.name)
+        and is_line(change.contact)
         and _REGION.fullmatch(change.region) is not None
         and is_age_key(change.age_key)
         and (change.role is Role.PARTNER) == bool(change.partner)
-        and (_LINE.fullmatch(change.transfer_document) is not None if needs_document else not change.transfer_document)
+        and (is_line(change.transfer_document) if needs_document else not change.transfer_document)
         and (is_abroad(change.region) or not needs_document)
         and 0 < change.ends_at <= FOR_EVER
     )

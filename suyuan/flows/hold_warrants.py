@@ -13,13 +13,13 @@ import re
 from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
 from suyuan.flows.shelves import Shelves
 from suyuan.history.privacy_events import WarrantEnded, WarrantRegistered
+from suyuan.privacy.free_text import is_line
 from suyuan.privacy.purposes import ANSWER_AUTHORITY, fields_of
 from suyuan.privacy.warrants import SUBJECTS_MAX, Warrant
 
 _ID = re.compile(r"wrt_[0-9A-Za-z_-]{1,60}")
 _SUBJECT = re.compile(r"(slr|rdm)_[0-9A-Za-z_-]{1,60}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-TEXT_LENGTH_MAX = 200
 
 
 class AddWarrant(Change, frozen=True, tag="add_warrant"):
@@ -45,8 +45,8 @@ def _is_sound(change: AddWarrant) -> bool:
     fields = fields_of(change.fields)
     return (
         _ID.fullmatch(change.id) is not None
-        and 0 < len(change.authority) <= TEXT_LENGTH_MAX
-        and 0 < len(change.document_no) <= TEXT_LENGTH_MAX
+        and is_line(change.authority)
+        and is_line(change.document_no)
         and _DIGEST.fullmatch(change.document_sha256) is not None
         and 0 < len(change.subjects) <= SUBJECTS_MAX
         and all(_SUBJECT.fullmatch(subject) for subject in change.subjects)

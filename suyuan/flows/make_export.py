@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,7 @@ from suyuan.privacy.recipients import OF_THE_STATE, Recipient
 from suyuan.privacy.vault import Vault
 
 PART, MANIFEST = ".part", ".json"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class BeginExport(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -330,7 +332,7 @@ def record(shelves: Shelves, command: RecordExport, turn: Turn) -> Decided:
     refusal = _check(export, recipient, command.officer, turn.at)
     if refusal is not None:
         return Decided(refusal)
-    if not export.begun or command.rows < 0 or not command.sha256:
+    if not export.begun or command.rows < 0 or _DIGEST.fullmatch(command.sha256) is None:
         return Decided(Refusal(Reason.export_is_not_allowed, "rows"))
     export.state, export.made_at, export.rows, export.sha256 = MADE, turn.at, command.rows, command.sha256
     shelves.exports.change(export.id, export)

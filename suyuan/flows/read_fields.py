@@ -38,6 +38,7 @@ from suyuan.privacy import grant
 from suyuan.privacy.authority import Authority
 from suyuan.privacy.consent import consent_id, is_in_force
 from suyuan.privacy.disclosure import item_class_of, items_of, officer_counter
+from suyuan.privacy.free_text import holds_personal_value, is_line
 from suyuan.privacy.purposes import (
     ANSWER_AUTHORITY,
     ANSWER_SUBJECT,
@@ -194,11 +195,14 @@ def apply_as_officer(shelves: Shelves, command: ReadAsOfficer, turn: Turn) -> De
     if refusal is not None:
         return Decided(refusal)
     purpose = purpose_of(command.purpose)
-    if purpose not in BY_OFFICERS or len(command.subjects) > SUBJECTS_MAX or not command.reference:
+    if purpose not in BY_OFFICERS or len(command.subjects) > SUBJECTS_MAX:
         return Decided(Refusal(Reason.read_is_not_allowed, "purpose"))
     # Whoever looks for the source of a leak tells reads from exports by what they refer to.
-    if purpose.ground is not Ground.WARRANT and command.reference.startswith(OWN_REFERENCES):
+    is_taken = purpose.ground is not Ground.WARRANT and command.reference.startswith(OWN_REFERENCES)
+    if is_taken or not is_line(command.reference):
         return Decided(Refusal(Reason.read_is_not_allowed, "reference"))
+    if holds_personal_value(command.reference):
+        return Decided(Refusal(Reason.text_holds_personal_value, "reference"))
     fields = fields_of(command.fields)
     if not fields or any(purpose not in field.purposes for field in fields):
         return Decided(Refusal(Reason.read_is_not_allowed, "fields"))

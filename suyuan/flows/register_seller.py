@@ -24,6 +24,7 @@ from suyuan.history.events import DeviceBound, SellerRegistered
 from suyuan.history.fact import Fact
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy.classes import Privacy, Sealed
+from suyuan.privacy.free_text import holds_personal_value
 from suyuan.privacy.keyring import NONCE_BYTES
 from suyuan.privacy.minors import check_age
 from suyuan.privacy.pseudonyms import IDENTITY, NUMBER, PAYEE, Marks
@@ -45,9 +46,10 @@ async def register_seller(desk: Desk, knock: Knock) -> Registered | Refusal:
     wish = WISHES.read(asking.body)
     if isinstance(wish, Refusal):
         return wish
-    # (2) A child is never registered, and the device's key must be one, before anybody relies on it.
+    # (2) A child is never registered, a name says nothing of the person, and the device's key must be one.
     today = shanghai_day(desk.clock.now())
-    refusal = check_age(wish.identity_number, today=today, age_min=desk.seller_age_min) or _check_key_form(wish.key)
+    refusal = check_age(wish.identity_number, today=today, age_min=desk.seller_age_min)
+    refusal = refusal or _check_name(wish.seller) or _check_key_form(wish.key)
     if refusal is not None:
         return refusal
     # (3) The line keeps it, in one commit with the answer. Whatever identifies the person is sealed by then.
@@ -111,6 +113,12 @@ class Registered(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 _FirstAnswer: TypeAlias = Registered | Refusal
 _recalled: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(_FirstAnswer)
+
+
+def _check_name(seller: str | None) -> Refusal | None:
+    """A partner who names its seller by a phone number would write it into history, where nobody forgets it."""
+    is_telling = seller is not None and holds_personal_value(seller)
+    return Refusal(Reason.field_is_malformed, "seller") if is_telling else None
 
 
 def _check_key_form(key: DeviceKey | None) -> Refusal | None:

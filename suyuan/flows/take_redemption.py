@@ -21,6 +21,7 @@ from suyuan.flows.shelves import Shelves
 from suyuan.history.events import RedemptionRefused, RedemptionTaken
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
+from suyuan.privacy.free_text import holds_personal_value
 from suyuan.privacy.pseudonyms import Marks
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.settle import redemption as booking
@@ -264,13 +265,18 @@ def _takes(shelves: Shelves, command: TakeRedemption, parties: _Parties, at: int
     return shelves.limits.takes(_subjects(command, parties), tier, shanghai_day(at))
 
 
+def _as_kept(name: str, parties: _Parties | None) -> str:
+    """A name as history keeps it; one that nobody here has may be a person's number, which does not belong there."""
+    return "" if parties is None and holds_personal_value(name) else name
+
+
 def _refuse(command: TakeRedemption, parties: _Parties | None, refusal: Refusal) -> Decided:
     event = RedemptionRefused(
         redemption=command.redemption,
         partner=parties.seller.partner if parties is not None else "",
         key=command.key,
-        contract=command.contract,
-        seller=command.seller,
+        contract=_as_kept(command.contract, parties),
+        seller=_as_kept(command.seller, parties),
         device=parties.key.device if parties is not None else None,
         ip_prefix=command.ip_prefix,
         source=command.source,

@@ -27,6 +27,7 @@ from suyuan.flows.change_terms import (
     proposal_subject,
     switch_subject,
 )
+from suyuan.flows.forget_subject import ForgetSeller
 from suyuan.flows.officer_signature import statement
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.trade_terms import AddAgent, AddContract, AddKey, AddPartner, EndContract, MoveKey
@@ -163,6 +164,47 @@ def test_a_change_that_makes_no_sense_is_not_even_proposed(database: str, change
     """A ratio above one, an unknown kind of value, a held balance, a broken key, another spelling of the same text."""
 
     async def story(ask: Ask) -> None:
+        assert await ask(ANNA.proposes("prp_1", change)) == Refusal(Reason.proposal_is_impossible, "change")
+
+    play(database, story)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (ForgetSeller("slr_1", "asked by 13800000001"), "reason"),
+        (AddAgent("agt_13800000001", "ptn_1"), "id"),
+        (msgspec.structs.replace(CONTRACT, id="ctr_110101199001011237"), "id"),
+    ],
+)
+def test_no_change_says_in_words_who_somebody_is(database: str, change: AnyChange, where: str) -> None:
+    """History keeps a proposal for ever, whether anybody approves it or not."""
+
+    async def story(ask: Ask) -> None:
+        assert await ask(ANNA.proposes("prp_1", change)) == Refusal(Reason.text_holds_personal_value, where)
+        assert rows(database, "SELECT count(*) FROM proposal WHERE id = 'prp_1'") == [(0,)]
+
+    play(database, story)
+
+
+def test_a_seller_whom_a_partner_once_named_by_a_number_is_forgotten_all_the_same(database: str) -> None:
+    """The name is in history already; refusing to let go of the rest would only make it worse."""
+
+    async def story(ask: Ask) -> None:
+        change = ForgetSeller("slr_13800000001", "asked")
+        assert await ask(ANNA.proposes("prp_1", change)) == Changed("prp_1")
+
+    play(database, story)
+
+
+@pytest.mark.parametrize(
+    "name", ["rights", "keeper", "platform", "ofc_", "ofc_a b", "ofc_\u001b[2J", "ofc_" + "x" * 61]
+)
+def test_no_officer_bears_the_name_of_a_reader_of_the_platforms(database: str, name: str) -> None:
+    """Who looks for the source of a leak would take what that officer read for the platform's own work."""
+
+    async def story(ask: Ask) -> None:
+        change = Officer(name).added()
         assert await ask(ANNA.proposes("prp_1", change)) == Refusal(Reason.proposal_is_impossible, "change")
 
     play(database, story)

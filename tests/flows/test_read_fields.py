@@ -180,6 +180,10 @@ def _without_a_reason(house: House) -> Any:
     return submit(house, look(house, reference=""))
 
 
+def _with_a_reason_that_names_somebody(house: House) -> Any:
+    return submit(house, look(house, reference="call of １３８ 0000 0001"))
+
+
 def _of_too_many(house: House) -> Any:
     return submit(house, look(house, subjects=[f"slr_{number}" for number in range(SUBJECTS_MAX + 1)]))
 
@@ -237,7 +241,8 @@ CASES: list[tuple[Attack, tuple[Any, str], str, str]] = [
     (_for_the_platforms_purpose, OFFICER, "purpose not in BY_OFFICERS", "purpose is None"),
     (_of_a_field_that_the_purpose_does_not_open, OFFICER, "purpose not in field.purposes", "False"),
     (_of_more_than_one_may_see_alone, (read_fields, "_count"), "is not None:", "is None:"),
-    (_without_a_reason, OFFICER, "or not command.reference", ""),
+    (_without_a_reason, OFFICER, "or not is_line(command.reference)", ""),
+    (_with_a_reason_that_names_somebody, OFFICER, "if holds_personal_value(command.reference):", "if False:"),
     (_of_too_many, OFFICER, "len(command.subjects) > SUBJECTS_MAX", "False"),
     (_without_a_warrant, OFFICER, "if purpose.ground is Ground.WARRANT:", "if False:"),
     (_before_the_warrant, WARRANT, "not warrant.begins_at <= at < warrant.ends_at", "False"),

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 
 from suyuan.base import db
 from suyuan.base.crypto import BadSignature
 from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.follow_history import follow_history
 from suyuan.flows.meet_canary_cards import canary_cards, canary_cards_met
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.privacy.purposes import CARD_PIN, CARD_SERIAL
+from suyuan.privacy.retention import load_rules
 from suyuan.settle.providers import Unknown
 from tests.flows.house import SIGNERS, House, card, insert, seller, written
 
@@ -172,6 +175,28 @@ def test_an_operator_that_tells_is_asked_before_anything_is_taken(house: House) 
     assert house.counts()["card"] == 0
     house.operator.verdict = Unknown("timed_out")
     assert taken(house, telecom()).paid == 80_00
+
+
+def test_a_seller_whom_nobody_has_is_not_kept_by_a_persons_number(house: House) -> None:
+    """The refusal is a fact for ever; what a caller wrote in the place of a seller need not be one."""
+    number = "13800000001"
+    assert refused(house, card(seller=f"slr_{number}", contract=f"ctr_{number}")) is Reason.seller_is_unknown
+    (event,) = house.events()
+    assert (event["seller"], event["contract"], event["reason"]) == ("", "", "seller_is_unknown")
+
+
+def test_another_callers_refusals_are_no_decisions_about_a_seller(house: House) -> None:
+    """Otherwise any partner could fill what a competitor's seller is told about decisions on them."""
+    assert refused(house, card(seller="slr_2")) is Reason.seller_is_unknown
+    assert refused(house, card(seller="slr_3"), key="key_seller") is Reason.key_may_not_do_this
+    assert refused(house, card(agent="agt_9")) is Reason.agent_is_unknown
+
+    async def follow() -> None:
+        async with await psycopg.AsyncConnection.connect(house.url, autocommit=True) as connection:
+            assert await follow_history(connection, load_rules())
+
+    house.run(follow())
+    assert house.rows("SELECT seller FROM refused_redemption") == [("slr_1",)]
 
 
 def test_an_operator_is_asked_only_for_who_may_sell(house: House) -> None:

@@ -61,6 +61,13 @@ def test_a_seller_is_registered_once(house: House) -> None:
         assert register(house, PERSON, key=key) == Refusal(Reason.seller_is_registered_already, "seller")
 
 
+@pytest.mark.parametrize("name", ["slr_13800000001", "slr_86-138-0000-0001", "slr_110101199001011237"])
+def test_no_seller_is_named_by_their_number(house: House, name: str) -> None:
+    """The name goes into history, which forgets nothing."""
+    assert register(house, PERSON | {"seller": name}) == Refusal(Reason.field_is_malformed, "seller")
+    assert house.events() == []
+
+
 def test_only_a_partners_key_registers(house: House) -> None:
     assert register(house, PERSON, key="key_seller") == Refusal(Reason.key_may_not_do_this)
 
