@@ -10,6 +10,7 @@ what partners pin.
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,12 +71,19 @@ def make_keys(settings: Settings) -> None:
 
 
 def load_keys(settings: Settings) -> PlatformKeys:
-    """The keys of a platform. Raises `KeyTrouble` with what to do."""
+    """The keys of a platform, in a process that leaves no core behind. Raises `KeyTrouble` with what to do."""
+    _leave_no_core()
     folder = _folder(settings)
     root_key = read_key_file(folder / ROOT)
     ring = FileRing(folder / RING, _kms(settings, root_key))
     secret = read_key_file(folder / PLATFORM)
     return PlatformKeys(Vault(root_key, ring), crypto.suite(ALGORITHM).signer(secret))
+
+
+def _leave_no_core() -> None:
+    """A core file would hold the keys and every open field, in the clear, wherever the system keeps such files."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 class Kek(NamedTuple):

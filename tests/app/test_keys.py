@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,18 @@ def test_a_new_platform_has_keys_that_nobody_else_may_read(tmp_path: Path) -> No
     make_keys(settings)
     assert load_keys(settings).key_id == before.key_id
     assert load_keys(settings).vault.index("1", purpose="card") == before.vault.index("1", purpose="card")
+
+
+def test_a_process_that_holds_the_keys_leaves_no_core_behind(tmp_path: Path) -> None:
+    """A core file would hold the keys, and whatever was open when the process died."""
+    make_keys(load_settings(tmp_path))
+    asked = (
+        "import resource, pathlib, sys; from suyuan.app.keys import load_keys; from suyuan.config import load_settings;"
+        "resource.setrlimit(resource.RLIMIT_CORE, (1, resource.getrlimit(resource.RLIMIT_CORE)[1]));"
+        "load_keys(load_settings(pathlib.Path(sys.argv[1]))); print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    ran = subprocess.run([sys.executable, "-c", asked, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "0"
 
 
 @pytest.mark.parametrize("lost", ["epochs.key", "vault.key"])

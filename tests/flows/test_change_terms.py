@@ -197,9 +197,7 @@ def test_a_seller_whom_a_partner_once_named_by_a_number_is_forgotten_all_the_sam
     play(database, story)
 
 
-@pytest.mark.parametrize(
-    "name", ["rights", "keeper", "platform", "ofc_", "ofc_a b", "ofc_\u001b[2J", "ofc_" + "x" * 61]
-)
+@pytest.mark.parametrize("name", ["rights", "keeper", "platform", "ofc_", "ofc_a b", "ofc_\u001b[2J"])
 def test_no_officer_bears_the_name_of_a_reader_of_the_platforms(database: str, name: str) -> None:
     """Who looks for the source of a leak would take what that officer read for the platform's own work."""
 
