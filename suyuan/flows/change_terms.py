@@ -3,7 +3,8 @@
 Contracts, ratios, keys and partners change in two steps: one officer *proposes*, a second one *approves*, and only then
 the change is in force. Each step carries the officer's signature over the canonical bytes of what is meant, so that
 the platform's machine alone can change nothing. A kill switch stops at once and takes one officer; so does revoking a
-key. The first two officers register themselves while there is nobody yet to ask; later ones are proposed.
+key. The first two officers register themselves while there is nobody yet to ask; later ones are proposed. One who has
+left, or whose key was stolen, is ended by two others, with all that they had proposed and nobody has approved yet.
 
 A signature (`officer_signature`) names the proposal together with its whole text, so it is good for no other
 proposal, and the instant at which a switch was last turned, so it turns none again.
@@ -22,13 +23,14 @@ import msgspec
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.base.wire import canonical
 from suyuan.flows import export_records, forget_subject, hold_recipients, hold_records, hold_warrants, trade_terms
-from suyuan.flows.changing import Approval, Change, ChangeKind, Made
+from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
 from suyuan.flows.export_records import ExportRecords
 from suyuan.flows.forget_subject import ForgetSeller
 from suyuan.flows.hold_recipients import AddRecipient, EndRecipient
 from suyuan.flows.hold_records import LiftHold
 from suyuan.flows.hold_warrants import AddWarrant, EndWarrant
-from suyuan.flows.officer_signature import check_officer, has_signed
+from suyuan.flows.officer_signature import check_officer, has_left, has_signed, seat_of
+from suyuan.flows.officer_signature import want_officer as want_signer
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.trade_terms import (
     AddAgent,
@@ -58,11 +60,17 @@ class AddOfficer(Change, frozen=True, tag="add_officer"):
     public_key: str
 
 
+class EndOfficer(Change, frozen=True, tag="end_officer"):
+    """An officer has left, or somebody else has their key: from now on nothing that it signs counts, for good."""
+
+    id: str
+
+
 # What a change says in somebody's own words. How a recipient is reached is their office's number, and belongs there.
 _WORDS = ("reason", "case", "authority", "document_no", "transfer_document")
 
 AnyChange: TypeAlias = (
-    AddOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey
+    AddOfficer | EndOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey
     | ForgetSeller | AddWarrant | EndWarrant | LiftHold | AddRecipient | EndRecipient | ExportRecords
 )  # fmt: skip
 _changes = msgspec.json.Decoder(AnyChange)
@@ -153,13 +161,14 @@ def register_officer(shelves: Shelves, command: RegisterOfficer, turn: Turn) -> 
 def want_proposal(shelves: Shelves, command: ProposeChange | ApproveChange, now: int) -> bool:
     """Which rows are needed; those of the change itself are known once the proposal is."""
     register = shelves.register
-    register.officers.want(command.officer)
+    want_signer(shelves, command.officer)
     register.proposals.want(command.proposal)
     if isinstance(command, ProposeChange):
         return True
     proposal = register.proposals.peek(command.proposal)
     if proposal is None:
         return register.proposals.is_absent(command.proposal)
+    want_signer(shelves, proposal.proposer)
     change = _changes.decode(proposal.change)
     return CHANGES[type(change)].want(shelves, change)
 
@@ -196,6 +205,8 @@ def approve(shelves: Shelves, command: ApproveChange, turn: Turn) -> Decided:
         return Decided(Refusal(Reason.proposal_is_closed, "proposal"))
     if proposal.proposer == command.officer:
         return Decided(Refusal(Reason.proposal_needs_a_second_person, "officer"))
+    if has_left(shelves, proposal.proposer):
+        return Decided(Refusal(Reason.officer_has_left, "proposal"))
     change = _changes.decode(proposal.change)
     approval = Approval(proposal.id, proposal.proposer, command.officer, turn)
     events = CHANGES[type(change)].make(shelves, change, approval)
@@ -239,12 +250,27 @@ def _make_officer(shelves: Shelves, change: AddOfficer, _: Approval) -> Made:
     return (OfficerRegistered(change.id, change.algorithm, change.public_key),)
 
 
+def _want_leaving(shelves: Shelves, change: EndOfficer) -> bool:
+    want_signer(shelves, change.id)
+    return True
+
+
+def _end_officer(shelves: Shelves, change: EndOfficer, approval: Approval) -> Made:
+    """Decided by two others, so that two are left. `SWITCH_KINDS` has no officers: no switch lets one back in."""
+    if shelves.register.officers.get(change.id) is None or has_left(shelves, change.id):
+        return None
+    if change.id in (approval.proposer, approval.approver):
+        return Refusal(Reason.proposal_needs_a_second_person, "officer")
+    shelves.register.switches.add(Switch(seat_of(change.id), True, approval.turn.at))
+    return (SwitchTurned("officer", change.id, True, approval.approver),)
+
+
 # --- kill switches -------------------------------------------------------------------------------
 
 
 def want_switch(shelves: Shelves, command: TurnSwitch, now: int) -> bool:
     """Which rows are needed."""
-    shelves.register.officers.want(command.officer)
+    want_signer(shelves, command.officer)
     shelves.register.switches.want(command.target)
     return True
 
@@ -279,6 +305,7 @@ APPLIERS: dict[type, Applier] = {
 
 CHANGES: dict[type[Change], ChangeKind] = {
     AddOfficer: ChangeKind(_is_sound_officer, _want_new_officer, _make_officer),
+    EndOfficer: ChangeKind(is_always_sound, _want_leaving, _end_officer),
     **trade_terms.CHANGES,
     **forget_subject.CHANGES,
     **hold_warrants.CHANGES,

@@ -30,16 +30,27 @@ def statement(verb: str, subject: object) -> bytes:
 def want_officer(shelves: Shelves, officer_id: str) -> None:
     """Which rows checking needs."""
     shelves.register.officers.want(officer_id)
+    shelves.register.switches.want(seat_of(officer_id))
+
+
+def seat_of(officer_id: str) -> str:
+    """The switch that is turned for good when an officer leaves."""
+    return f"officer:{officer_id}"
+
+
+def has_left(shelves: Shelves, officer_id: str) -> bool:
+    """Whether an officer decides nothing any more."""
+    return shelves.register.is_stopped(seat_of(officer_id))
 
 
 def check_officer(shelves: Shelves, officer_id: str, verb: str, subject: object, signature: bytes) -> Refusal | None:
-    """Why this is not the signature of a registered officer; None where it is."""
+    """Why this is not the signature of an officer who is in office; None where it is."""
     officer = shelves.register.officers.get(officer_id)
     if officer is None:
         return Refusal(Reason.officer_is_unknown, "officer")
     if not has_signed(officer, verb, subject, signature):
         return Refusal(Reason.officer_signature_is_wrong, "signature")
-    return None
+    return Refusal(Reason.officer_has_left, "officer") if has_left(shelves, officer_id) else None
 
 
 def has_signed(officer: Officer, verb: str, subject: object, signature: bytes) -> bool:

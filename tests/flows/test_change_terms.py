@@ -20,6 +20,7 @@ from suyuan.flows.change_terms import (
     AnyChange,
     ApproveChange,
     Changed,
+    EndOfficer,
     ProposeChange,
     RegisterOfficer,
     TurnSwitch,
@@ -204,6 +205,51 @@ def test_no_officer_bears_the_name_of_a_reader_of_the_platforms(database: str, n
     async def story(ask: Ask) -> None:
         change = Officer(name).added()
         assert await ask(ANNA.proposes("prp_1", change)) == Refusal(Reason.proposal_is_impossible, "change")
+
+    play(database, story)
+
+
+def test_an_officer_who_has_left_decides_nothing_any_more(database: str) -> None:
+    """A key that was stolen is worth nothing from then on: no step with it, and nothing that it had begun."""
+
+    async def story(ask: Ask) -> None:
+        await agree(ask, "prp_1", CHEN.added())
+        assert await ask(CHEN.proposes("prp_2", PARTNER)) == Changed("prp_2")
+        assert await agree(ask, "prp_3", EndOfficer("ofc_chen")) == Changed("prp_3")
+        left = Refusal(Reason.officer_has_left, "officer")
+        assert await ask(CHEN.proposes("prp_4", PARTNER)) == left
+        assert await ask(CHEN.turns("platform", stopped=True)) == left
+        assert await ask(ANNA.proposes("prp_5", PARTNER)) == Changed("prp_5")
+        assert await ask(CHEN.approves("prp_5", PARTNER)) == left
+        assert await ask(BO.approves("prp_2", PARTNER)) == Refusal(Reason.officer_has_left, "proposal")
+
+    play(database, story)
+
+
+def test_who_has_left_does_not_come_back(database: str) -> None:
+    """By no switch, by no second end, and not under the same name."""
+
+    async def story(ask: Ask) -> None:
+        await agree(ask, "prp_1", CHEN.added())
+        await agree(ask, "prp_2", EndOfficer("ofc_chen"))
+        answer = await ask(ANNA.turns("officer:ofc_chen", stopped=False, after=NOON))
+        assert answer == Refusal(Reason.proposal_is_impossible, "target")
+        changes: list[AnyChange] = [EndOfficer("ofc_chen"), CHEN.added(), EndOfficer("ofc_nobody")]
+        for number, change in enumerate(changes):
+            refusal = await agree(ask, f"prp_3{number}", change)
+            assert refusal == Refusal(Reason.proposal_is_impossible, "change")
+        assert rows(database, "SELECT stopped FROM kill_switch WHERE target = 'officer:ofc_chen'") == [(True,)]
+
+    play(database, story)
+
+
+def test_nobody_ends_the_two_without_whom_nothing_is_decided(database: str) -> None:
+    """Two others have to agree, so two are always left; and one alone throws nobody out."""
+
+    async def story(ask: Ask) -> None:
+        for number, name in enumerate(("ofc_anna", "ofc_bo")):
+            refusal = await agree(ask, f"prp_{number}", EndOfficer(name))
+            assert refusal == Refusal(Reason.proposal_needs_a_second_person, "officer")
 
     play(database, story)
 

@@ -123,6 +123,7 @@ class Reason(StrEnum):
     cursor_is_malformed = "cursor_is_malformed"
     # Officers of the platform: two people for contracts, ratios and keys.
     officer_is_unknown = "officer_is_unknown"
+    officer_has_left = "officer_has_left"
     officer_signature_is_wrong = "officer_signature_is_wrong"
     proposal_is_unknown = "proposal_is_unknown"
     proposal_is_closed = "proposal_is_closed"

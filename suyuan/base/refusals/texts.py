@@ -220,6 +220,8 @@ TEXTS: dict[Reason, Text] = {
         "游标无效，请不带游标重新开始。"),
     Reason.officer_is_unknown: Text(403, "No such officer is registered; check the officer id.",
         "没有登记这位操作员，请检查编号。"),
+    Reason.officer_has_left: Text(403, "This officer has left, so their word counts no more; ask one who is in office.",
+        "该操作员已离任，其签名不再有效，请由在任操作员办理。"),
     Reason.officer_signature_is_wrong: Text(403, "The officer's signature does not fit; sign with the officer's own key.",
         "操作员签名不符，请使用本人的密钥签名。"),
     Reason.proposal_is_unknown: Text(404, "There is no such proposal; list the open ones.",

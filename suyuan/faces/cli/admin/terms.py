@@ -15,6 +15,7 @@ from suyuan.faces.cli.admin.office import Office, new_id
 from suyuan.faces.cli.terminal import fail, tell
 from suyuan.faces.sdk.key_file import SigningKey, UnsafeKeyFile, read_key_file, write_key_file
 from suyuan.flows import trade_terms as terms
+from suyuan.flows.change_terms import EndOfficer
 from suyuan.settle import roll
 from suyuan.settle.account import FOR_EVER
 
@@ -50,6 +51,12 @@ def propose_officer(context: typer.Context, file: OwnFile, algorithm: Algorithm 
     """Makes a key file for a further officer, and proposes its holder."""
     officer = _new_officer(file, algorithm)
     context.obj.propose(officer.as_change, officer.id)
+
+
+@officer_app.command("end")
+def end_officer(context: typer.Context, officer: Annotated[str, typer.Argument(help="ofc_…")]) -> None:
+    """Proposes that an officer has left, or lost their key; takes two others, and cannot be undone."""
+    context.obj.propose(EndOfficer(officer))
 
 
 def _new_officer(file: Path, algorithm: str) -> officers.Officer:
