@@ -21,6 +21,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import TupleRow
 
+from suyuan.flows.read_fields import OFFICER
 from suyuan.history.disclosure_events import ExportApproved
 from suyuan.history.privacy_events import FieldsRead, FieldsRead1
 from suyuan.history.store import of_kinds
@@ -33,7 +34,7 @@ from suyuan.privacy.purposes import SELLER_IDENTITY, SELLER_NAME, SELLER_NUMBER,
 from suyuan.privacy.vault import Vault
 from suyuan.settle import whose
 
-EXPORT, OFFICER = "exp_", "ofc_"
+EXPORT = "exp_"
 GIVEN = "psn_"
 _PSEUDONYMS = ("slr_", GIVEN)
 

@@ -59,6 +59,8 @@ from suyuan.privacy.warrants import Warrant
 SUBJECTS_MAX = 1_000
 # What only a warrant's read and an export's refer to.
 OWN_REFERENCES = ("wrt_", "exp_")
+# How the ids of officers begin.
+OFFICER = "ofc_"
 BY_OFFICERS = (HELP_SELLER, CORRECT_SELLER, ANSWER_AUTHORITY, VERIFY_SELLER, EXAMINE_CARD)
 
 
@@ -152,6 +154,9 @@ def apply(shelves: Shelves, command: RecordRead, turn: Turn) -> Decided:
     purpose = purpose_of(command.purpose)
     if purpose is None or purpose in BY_OFFICERS or purpose in OF_EXPORTS:
         return Decided(Refusal(Reason.read_is_not_allowed, "purpose"))
+    # Nobody signs this, so it may not look like what somebody has to sign: a leak would be laid at their door.
+    if command.reader.startswith(OFFICER) or command.reference.startswith(OWN_REFERENCES):
+        return Decided(Refusal(Reason.read_is_not_allowed, "reader"))
     if purpose is ANSWER_SUBJECT:
         refusal = _check_request(shelves, command, turn.at)
         if refusal is not None:

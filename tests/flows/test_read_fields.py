@@ -212,6 +212,14 @@ def _as_the_platform_without_a_warrant(house: House) -> Any:
     return submit(house, RecordRead("answer_authority", "completer", "", ("slr_new",), (SELLER_NAME.name,)))
 
 
+def _in_the_name_of_an_officer(house: House) -> Any:
+    return submit(house, RecordRead("register_seller", "ofc_1", "", ("slr_new",), (SELLER_NAME.name,)))
+
+
+def _in_the_name_of_an_export(house: House) -> Any:
+    return submit(house, RecordRead("register_seller", "completer", "exp_1", ("slr_new",), (SELLER_NAME.name,)))
+
+
 def _of_who_is_to_be_forgotten(house: House) -> Any:
     assert not isinstance(intend(house), Refusal)
     return submit(house, look(house))
@@ -249,6 +257,8 @@ CASES: list[tuple[Attack, tuple[Any, str], str, str]] = [
     (_beside_the_warrants_people, WARRANT, "warrant.names_subjects(command.subjects)", "True"),
     (_beside_the_warrants_fields, WARRANT, "warrant.names_fields(command.fields)", "True"),
     (_as_the_platform_without_a_warrant, (read_fields, "apply"), "purpose in BY_OFFICERS", "False"),
+    (_in_the_name_of_an_officer, (read_fields, "apply"), "command.reader.startswith(OFFICER)", "False"),
+    (_in_the_name_of_an_export, (read_fields, "apply"), "command.reference.startswith(OWN_REFERENCES)", "False"),
     (_of_who_is_to_be_forgotten, IS_OPEN, "return forgetting is None or", "return True or"),
     (_of_who_is_restricted, IS_OPEN, "and not purpose.while_restricted", "and False"),
 ]
