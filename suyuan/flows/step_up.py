@@ -19,10 +19,12 @@ from suyuan.base.ids import CHANCE_BYTES, new_id
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.act_once import act_once, check_actor, want_actor, want_once
 from suyuan.flows.desk import Desk, ask_line
+from suyuan.flows.restrict_subject import want_restriction
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.who_asks import Asking, Knock, who_asks
 from suyuan.history.events import TierRaised
 from suyuan.history.line import Applier, Decided, Turn
+from suyuan.privacy import standing
 from suyuan.privacy.consent import consent_id, is_in_force
 from suyuan.privacy.purposes import COMPARE_FACE, FACE_CAPTURE, FACE_CHECK
 from suyuan.settle.account import Seller, check_seller
@@ -43,6 +45,8 @@ async def step_up(desk: Desk, knock: Knock) -> Raised | Refusal:
     seller = await _seller_of(desk, asking, wish)
     if isinstance(seller, Refusal):
         return seller
+    if await standing.is_restricted(desk.fetch, seller.id):
+        return Refusal(Reason.subject_is_closed, "seller")
     if not await _agrees(desk, seller.id):
         return Refusal(Reason.consent_is_needed, COMPARE_FACE.id)
     # (3) The face check, by a pseudonym: the provider compares, and is told no name.
@@ -130,6 +134,7 @@ def want(shelves: Shelves, command: GrantStepUp, now: int) -> bool:
     want_once(shelves, command)
     shelves.register.sellers.want(command.seller)
     shelves.consents.want(_consent_id(command.seller))
+    want_restriction(shelves, command.seller)
     shelves.limits.want_raise(command.seller, shanghai_day(now))
     return want_actor(shelves, command.key)
 
@@ -148,6 +153,8 @@ def _decide(shelves: Shelves, command: GrantStepUp, turn: Turn) -> Decided:
     refusal = check_seller(shelves.register.sellers.get(command.seller), actor.partner)
     if refusal is not None:
         return Decided(refusal)
+    if shelves.restrictions.get(command.seller) is not None:
+        return Decided(Refusal(Reason.subject_is_closed, "seller"))
     if not is_in_force(shelves.consents.get(_consent_id(command.seller)), COMPARE_FACE):
         return Decided(Refusal(Reason.consent_is_needed, COMPARE_FACE.id))
     if not command.check_reference:

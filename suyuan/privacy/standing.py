@@ -15,6 +15,8 @@ import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
+from suyuan.base.db import Fetch
+
 RESTRICTION_TABLE = "restriction"
 HOLD_TABLE = "legal_hold"
 CASES_MAX = 100
@@ -55,10 +57,16 @@ async def is_held(connection: psycopg.AsyncConnection[TupleRow], subject: str) -
     return await (await connection.execute(_HELD, (subject,))).fetchone() is not None
 
 
+async def is_restricted(fetch: Fetch, subject: str) -> bool:
+    """Whether a person's data is only stored and secured, for a worker. `fetch` is `base.db.ReadPool.fetch`."""
+    return bool(await fetch(_RESTRICTED, [subject]))
+
+
 def holds(connection: psycopg.Connection[TupleRow], *, rows_max: int) -> list[LegalHold]:
     """Who is held, by pseudonym."""
     return [LegalHold(*row) for row in connection.execute(_HOLDS, (rows_max,)).fetchall()]
 
 
+_RESTRICTED = "SELECT subject FROM restriction WHERE subject = %s"
 _HELD = "SELECT FROM legal_hold WHERE subject = %s AND cases <> ''"
 _HOLDS = "SELECT subject, cases FROM legal_hold WHERE cases <> '' ORDER BY subject LIMIT %s"

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from suyuan.base.refusals import Reason, Refusal
+from suyuan.flows.keep_retention import MoveSeller, TermsEnded
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.step_up import Raised, step_up
+from suyuan.privacy import standing
 from suyuan.privacy.consent import Consent
+from suyuan.privacy.retention import RESTRICTED
 from suyuan.settle.providers import FaceDiffers, FaceMatched, Unknown
 from tests.flows.consents import decide, give, wish
 from tests.flows.house import House, card, written
@@ -69,6 +72,31 @@ def test_another_face_is_refused_for_good(house: House) -> None:
     assert ask(house, idempotency_key="order-A") == Refusal(Reason.face_check_was_not_passed)
     house.face_check.verdict = FaceMatched("F-2")
     assert ask(house, idempotency_key="order-A") == Refusal(Reason.face_check_was_not_passed)
+
+
+def restrict(house: House) -> None:
+    async def ask_line() -> Any:
+        return await house.line.submit(MoveSeller("slr_1", RESTRICTED))
+
+    assert isinstance(house.run(ask_line()), TermsEnded)
+
+
+def test_no_face_of_a_restricted_person_is_shown_to_anybody(house: House) -> None:
+    """Their data is stored and nothing else, whatever they, or their partner in their name, had agreed to before."""
+    restrict(house)
+    assert ask(house) == Refusal(Reason.subject_is_closed, "seller")
+    assert house.face_check.asked == []
+
+
+def test_a_restriction_that_comes_during_the_check_counts(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line looks once more, in the commit that would raise the limit."""
+    restrict(house)
+
+    async def not_yet(*_: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(standing, "is_restricted", not_yet)
+    assert ask(house) == Refusal(Reason.subject_is_closed, "seller")
 
 
 NEEDED = Refusal(Reason.consent_is_needed, "compare_face")

@@ -83,6 +83,7 @@ _REDEEM = (*_WRITE, *_between(Reason.agent_is_unknown, Reason.rolling_limit_is_r
 _STEP_UP = (
     *_WRITE,
     Reason.seller_is_suspended,
+    Reason.subject_is_closed,
     Reason.consent_is_needed,
     *_between(Reason.face_check_was_not_passed, Reason.step_up_was_granted_before),
 )
