@@ -137,6 +137,7 @@ def want_officer(shelves: Shelves, command: RegisterOfficer, now: int) -> bool:
     for seat in FOUNDING_SEATS:
         shelves.register.proposals.want(seat)
     shelves.register.officers.want(command.officer)
+    shelves.register.public_keys.want(command.public_key)
     return True
 
 
@@ -150,7 +151,11 @@ def register_officer(shelves: Shelves, command: RegisterOfficer, turn: Turn) -> 
     officer = Officer(command.officer, command.algorithm, command.public_key)
     if not _is_sound_officer(change) or not has_signed(officer, "register", encode_change(change), command.signature):
         return Decided(Refusal(Reason.officer_signature_is_wrong, "signature"))
+    # Somebody who sits on both seats would be two people.
+    if register.public_keys.is_taken(change.public_key):
+        return Decided(Refusal(Reason.proposal_needs_a_second_person, "public_key"))
     register.proposals.add(Proposal(free[0], encode_change(change), officer.id, FOUNDER))
+    register.public_keys.take(change.public_key)
     register.officers.add(officer)
     return Decided(Changed(officer.id), (OfficerRegistered(officer.id, officer.algorithm, officer.public_key),))
 
@@ -240,13 +245,16 @@ def _is_sound_officer(change: AddOfficer) -> bool:
 
 def _want_new_officer(shelves: Shelves, change: AddOfficer) -> bool:
     shelves.register.officers.want(change.id)
+    shelves.register.public_keys.want(change.public_key)
     return True
 
 
 def _make_officer(shelves: Shelves, change: AddOfficer, _: Approval) -> Made:
-    if shelves.register.officers.get(change.id) is not None:
+    register = shelves.register
+    if register.officers.get(change.id) is not None or register.public_keys.is_taken(change.public_key):
         return None
-    shelves.register.officers.add(Officer(change.id, change.algorithm, change.public_key))
+    register.public_keys.take(change.public_key)
+    register.officers.add(Officer(change.id, change.algorithm, change.public_key))
     return (OfficerRegistered(change.id, change.algorithm, change.public_key),)
 
 

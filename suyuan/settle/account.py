@@ -120,7 +120,7 @@ class Switch(msgspec.Struct, gc=False):
 
 
 class PublicKeys:
-    """Which public keys are enrolled already, under whatever id: one key pair never speaks for two."""
+    """Which public keys are enrolled, officers' too, under whatever id: one key pair never speaks for two."""
 
     def __init__(self) -> None:
         self._wanted: set[str] = set()
@@ -146,7 +146,7 @@ class PublicKeys:
         if not self._wanted:
             return False
         wanted, self._wanted = self._wanted, set()
-        rows = await connection.fetch("SELECT public_key FROM signing_key WHERE public_key = ANY($1)", list(wanted))
+        rows = await connection.fetch(_TAKEN, list(wanted))
         self._asked |= wanted
         self._taken |= {str(row[0]) for row in rows}
         return True
@@ -259,6 +259,10 @@ async def numbers_borne(connection: psycopg.AsyncConnection[TupleRow], numbers: 
     return {row[0] for row in await found.fetchall()}
 
 
+_TAKEN = """
+SELECT public_key FROM signing_key WHERE public_key = ANY($1)
+UNION ALL SELECT public_key FROM officer WHERE public_key = ANY($1)
+"""
 # A forgotten seller's balances lead to nobody any more; a number whose term is over is gone from its card.
 _LIVE_BALANCES = """
     card c JOIN redemption r ON r.id = c.redemption JOIN seller o ON o.id = r.seller

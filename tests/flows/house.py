@@ -72,7 +72,7 @@ NOON = 1_795_320_000 * SECOND  # 2026-11-22, 12:00 in Shanghai.
 ORIGIN = "https://api.example.com"
 ADDRESS = "203.0.113.77"
 SIGNERS = {name: crypto.suite("ed25519").signer(bytes([number]) * 32) for number, name in enumerate(
-    ("key_1", "key_2", "key_seller", "key_next", "key_revoked", "key_bound", "key_device"), 1
+    ("key_1", "key_2", "key_seller", "key_next", "key_revoked", "key_bound", "key_device"), 0xA1
 )}  # fmt: skip
 SIGNERS["key_sm2"] = crypto.suite("sm2-sm3").signer(b"\x21" * 32)
 PLATFORM = PlatformKey("platform-1", crypto.suite("ed25519").signer(b"\x51" * 32))

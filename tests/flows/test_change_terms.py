@@ -254,6 +254,43 @@ def test_nobody_ends_the_two_without_whom_nothing_is_decided(database: str) -> N
     play(database, story)
 
 
+def test_one_key_is_one_officer(database: str) -> None:
+    """Under two names one person would be two, or three; nor is an officer's key one that partners sign with."""
+
+    async def story(ask: Ask) -> None:
+        again = AddOfficer("ofc_again", "ed25519", b64(ANNA.signer.public))
+        assert await agree(ask, "prp_1", again) == Refusal(Reason.proposal_is_impossible, "change")
+        await agree(ask, "prp_2", PARTNER)
+        key = AddKey("key_1", "partner", "ptn_1", "ed25519", b64(ANNA.signer.public))
+        assert await agree(ask, "prp_3", key) == Refusal(Reason.proposal_is_impossible, "change")
+        assert await agree(ask, "prp_4", CHEN.added()) == Changed("prp_4"), "and the line goes on"
+
+    play(database, story)
+
+
+def test_nobody_takes_both_founding_seats(database: str) -> None:
+    """Not with one key under two names: nothing would ever take two people then."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(db.for_asyncpg(database))
+        lead = await take_lead(connection)
+        assert lead is not None
+        line = Line(connection, Shelves(LimitRules()), change_terms.APPLIERS, lead, SetClock(NOON))
+        serving = asyncio.create_task(line.run())
+        again = Officer("ofc_again")
+        again.signer = ANNA.signer
+        try:
+            assert isinstance(await line.submit(ANNA.registers()), Changed)
+            refusal = Refusal(Reason.proposal_needs_a_second_person, "public_key")
+            assert await line.submit(again.registers()) == refusal
+            assert isinstance(await line.submit(BO.registers()), Changed)
+        finally:
+            serving.cancel()
+            await connection.close()
+
+    asyncio.run(run())
+
+
 def test_terms_end_and_begin_but_are_never_altered(database: str) -> None:
     """A contract keeps its ratio and kind for life; a second one under the same id is impossible."""
 
