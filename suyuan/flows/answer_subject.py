@@ -336,7 +336,7 @@ def _decide(shelves: Shelves, command: ReceiveRequest, turn: Turn) -> Decided:
     slot = _slot(command, number)
     opened = shelves.open_requests.get(slot)
     known = None if opened is None else shelves.requests.get(opened.request)
-    if known is not None and (known.holds_its_slot(turn.at) or _is_in_force(shelves, command, known)):
+    if known is not None and _stands_for(shelves, command, known, turn.at):
         return Decided(standing_of(known))
     request = _request(command, number, turn.at)
     if opened is None:
@@ -347,6 +347,14 @@ def _decide(shelves: Shelves, command: ReceiveRequest, turn: Turn) -> Decided:
     effects = _answer_at_once(shelves, command, request, turn.at)
     shelves.requests.add(request)
     return Decided(standing_of(request), (_received(request), *effects))
+
+
+def _stands_for(shelves: Shelves, command: ReceiveRequest, known: SubjectRequest, at: int) -> bool:
+    """Whether what was asked before answers what is asked now."""
+    # Who has read the explanation may want a person to look at it, so it does not stand in the review's way.
+    if command.asks_review and known.state == ANSWERED and known.outcome == BUNDLE:
+        return False
+    return known.holds_its_slot(at) or _is_in_force(shelves, command, known)
 
 
 def _slot(command: ReceiveRequest, number: str) -> str:

@@ -208,6 +208,17 @@ def test_a_review_waits_for_a_person_while_the_explanation_can_be_read(rights: R
     assert rights.told("request_answered/1")[0]["by"] == "ofc_2"
 
 
+def test_who_has_read_the_explanation_may_still_ask_a_person_to_look(rights: Rights) -> None:
+    """The explanation was given at once and may be fetched for a week; a review does not wait for that to end."""
+    explained = rights.stands(kind="explain").standing.request
+    request = waiting(rights, kind="explain", review=True)
+    assert request != explained
+    assert rights.stands(kind="explain", review=True).standing.request == request
+    assert isinstance(rights.fetch(explained), Bundle)
+    assert rights.decide(request, officer=1) == RequestDecided(request, "reviewed")
+    assert rights.stands(kind="explain", review=True).standing.request == request
+
+
 def test_a_request_is_decided_once_by_a_registered_officer_who_signed_it_just_now(rights: Rights) -> None:
     request = waiting(rights, kind="delete")
     now = rights.house.clock.now()
