@@ -23,7 +23,7 @@ from suyuan.history.events import (
     kind_of_type,
 )
 from suyuan.history.followers import Stretch, advance, next_stretch
-from suyuan.history.paper_events import PaperSealed
+from suyuan.history.paper_events import PaperDeleted, PaperSealed
 from suyuan.history.privacy_events import FieldsRead, FieldsRead1
 from suyuan.history.store import Recorded
 from suyuan.privacy import readings, retention
@@ -42,6 +42,7 @@ _FOLLOWED = (
     RedemptionTaken,
     RedemptionRefused,
     PaperSealed,
+    PaperDeleted,
     FieldsRead1,
     FieldsRead,
 )
@@ -68,6 +69,9 @@ async def _keep(connection: Connection, stretch: Stretch, rules: RetentionRules)
         return
     channels = await trade_channels(connection)
     await retention.note(connection, agenda_of(stretch.recorded, channels, rules))
+    for _, at, event in stretch.recorded:
+        if isinstance(event, PaperDeleted):
+            await retention.move(connection, [event.paper], retention.SHREDDED, at)
     read = [
         (subject, seq)
         for seq, _, event in stretch.recorded

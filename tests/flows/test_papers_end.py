@@ -63,6 +63,17 @@ def test_a_verified_photo_is_deleted_and_the_result_stays(office: Office) -> Non
     assert isinstance(again, Refusal)
 
 
+def test_a_paper_that_is_deleted_stands_on_the_agenda_no_longer(office: Office) -> None:
+    """Else the report of what is in use would count a photo that is gone, and the plan promise its end."""
+    paper = office.keep()
+    rules = load_rules()
+    office.with_connection(lambda connection: follow_history(connection, rules))
+    assert office.house.rows("SELECT state FROM retention WHERE id = %s", paper) == [("active",)]
+    office.delete(paper, "verified")
+    office.with_connection(lambda connection: follow_history(connection, rules))
+    assert office.house.rows("SELECT state FROM retention WHERE id = %s", paper) == [("shredded",)]
+
+
 @pytest.mark.parametrize("reason", ["forgotten", "retention_ended", "", "for fun"])
 def test_an_officer_gives_a_reason_of_the_list(office: Office, reason: str) -> None:
     """And none that only the keeper of the house may give."""
