@@ -17,6 +17,7 @@ import msgspec
 from suyuan.base.refusals import Language, Reason, Refusal
 from suyuan.flows.act_once import act_once, check_actor, check_speaker, want_actor, want_once
 from suyuan.flows.desk import Desk, ask_line
+from suyuan.flows.publish_notice import publish_notice
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.who_asks import Asking, Knock, who_asks
 from suyuan.history.fact import Fact
@@ -44,7 +45,7 @@ async def decide_consent(desk: Desk, knock: Knock) -> ConsentStands | Refusal:
     if isinstance(wish, Refusal):
         return wish
     # (2) A yes to something else than the present notice says would be worth nothing.
-    refusal = _check_notice(desk, wish)
+    refusal = _check_notice(desk, wish) or await _published(desk, wish)
     if refusal is not None:
         return refusal
     # (3) The line decides, keeps and remembers in one commit.
@@ -127,6 +128,12 @@ class ConsentStands(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 _FirstAnswer: TypeAlias = ConsentStands | Refusal
 _recalled: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(_FirstAnswer)
+
+
+async def _published(desk: Desk, wish: ConsentWish) -> Refusal | None:
+    """Just after a start the present notice may be served and not yet stand in history, where the line looks for it."""
+    stands = await publish_notice(desk) if wish.decision == GIVE else None
+    return stands if isinstance(stands, Refusal) else None
 
 
 def _check_notice(desk: Desk, wish: ConsentWish) -> Refusal | None:

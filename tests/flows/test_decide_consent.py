@@ -10,14 +10,15 @@ import pytest
 
 from suyuan.base import crypto
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.flows.decide_consent import Consents, ConsentStands, list_consents
+from suyuan.flows.decide_consent import Consents, ConsentStands, DecideConsent, decide_consent, list_consents
+from suyuan.flows.desk import ask_line
 from suyuan.flows.publish_notice import NoticeStands, publish_notice
 from suyuan.privacy.consent import ASK_AGAIN_S, BY_PARTNER, BY_SELLER, GIVEN, REFUSED, WITHDRAWN, is_in_force
 from suyuan.privacy.notice import Controller
 from suyuan.privacy.purposes import COMPARE_FACE
 from suyuan.privacy.receipt import check_receipt, sign_receipt
 from tests.flows.consents import decide, give, wish
-from tests.flows.house import NOTICE, PLATFORM, PLATFORM_KEYS, SIGNERS, House
+from tests.flows.house import NOTICE, PLATFORM, PLATFORM_KEYS, SIGNERS, House, written
 
 
 def states(house: House) -> list[tuple[Any, ...]]:
@@ -145,13 +146,20 @@ def test_nobody_agrees_with_a_nameless_controller(house: House) -> None:
     assert isinstance(decide(house, wish("refuse")), ConsentStands)
 
 
-def test_a_yes_counts_only_once_history_has_the_notice(house: House) -> None:
-    """The line itself looks whether the text that was shown is kept."""
-    from suyuan.flows.decide_consent import decide_consent
-    from tests.flows.house import written
-
+def test_a_yes_to_a_notice_that_is_not_in_history_yet_puts_it_there_first(house: House) -> None:
+    """A platform that has just started with a new notice serves it at once, and takes a yes to it at once."""
+    assert kinds(house) == []
     knock = house.knock("POST", "/v1/consents", written(wish()))
-    assert house.run(decide_consent(house.desk, knock)) == Refusal(Reason.notice_is_not_current, "notice")
+    assert isinstance(house.run(decide_consent(house.desk, knock)), ConsentStands)
+    assert kinds(house) == ["notice_published/1", "consent_given/1"]
+
+
+def test_a_yes_counts_only_once_history_has_the_notice(house: House) -> None:
+    """The line itself looks whether the text that was shown is kept, whatever a worker says."""
+    asked = DecideConsent(
+        "key_1", b"n" * 32, b"r" * 32, b"d" * 32, "slr_1", "compare_face", "give", NOTICE.version, "zh", "{}"
+    )  # fmt: skip
+    assert house.run(ask_line(house.desk, asked)) == Refusal(Reason.notice_is_not_current, "notice")
 
 
 @pytest.mark.parametrize(
