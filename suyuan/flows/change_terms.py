@@ -146,7 +146,7 @@ def register_officer(shelves: Shelves, command: RegisterOfficer, turn: Turn) -> 
     register = shelves.register
     free = [seat for seat in FOUNDING_SEATS if register.proposals.get(seat) is None]
     if not free or register.officers.get(command.officer) is not None:
-        return Decided(Refusal(Reason.proposal_needs_a_second_person, "officer"))
+        return Decided(Refusal(Reason.officers_are_registered, "officer"))
     change = AddOfficer(command.officer, command.algorithm, command.public_key)
     officer = Officer(command.officer, command.algorithm, command.public_key)
     if not _is_sound_officer(change) or not has_signed(officer, "register", encode_change(change), command.signature):

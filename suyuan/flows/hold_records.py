@@ -19,7 +19,8 @@ from suyuan.history.privacy_events import HoldLifted, HoldPlaced
 from suyuan.privacy.free_text import holds_personal_value
 from suyuan.privacy.standing import CASES_MAX, LegalHold
 
-_CASE = re.compile(r"[0-9A-Za-z_.:/-]{1,64}")
+# As courts and police write them, （2026）京0105刑初17号; never a space, which parts one case from the next.
+_CASE = re.compile(r"(?=.*[0-9])[0-9A-Za-z\u4e00-\u9fff（）〔〕()\[\]_.:/-]{1,64}")
 
 
 class PlaceHold(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -64,6 +65,7 @@ def want(shelves: Shelves, command: PlaceHold, now: int) -> bool:
     """Which rows are needed."""
     want_signed_now(shelves, command.officer, command.signature)
     shelves.register.sellers.want(command.seller)
+    shelves.shreddings.want(command.seller)
     shelves.holds.want(command.seller)
     return True
 
@@ -77,12 +79,15 @@ def apply(shelves: Shelves, command: PlaceHold, turn: Turn) -> Decided:
         return Decided(refusal)
     if shelves.register.sellers.get(command.seller) is None:
         return Decided(Refusal(Reason.seller_is_unknown, "seller"))
-    if holds_personal_value(command.case):
-        return Decided(Refusal(Reason.text_holds_personal_value, "case"))
+    forgotten = shelves.shreddings.get(command.seller)
+    if forgotten is not None and forgotten.shredded_at is not None:
+        return Decided(Refusal(Reason.subject_is_forgotten, "seller"))
     known = shelves.holds.get(command.seller)
     fresh = (known or LegalHold(command.seller, "")).also_for(command.case)
     if _CASE.fullmatch(command.case) is None or len(fresh.cases.split()) > CASES_MAX:
-        return Decided(Refusal(Reason.proposal_is_impossible, "case"))
+        return Decided(Refusal(Reason.case_number_is_malformed, "case"))
+    if holds_personal_value(command.case):
+        return Decided(Refusal(Reason.text_holds_personal_value, "case"))
     if known is None:
         shelves.holds.add(fresh)
     else:

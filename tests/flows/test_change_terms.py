@@ -121,7 +121,7 @@ def test_only_the_first_two_officers_register_themselves(database: str) -> None:
     """The third is proposed and approved, or whoever reaches the socket would be an officer."""
 
     async def story(ask: Ask) -> None:
-        assert await ask(CHEN.registers()) == Refusal(Reason.proposal_needs_a_second_person, "officer")
+        assert await ask(CHEN.registers()) == Refusal(Reason.officers_are_registered, "officer")
         assert await agree(ask, "prp_1", CHEN.added()) == Changed("prp_1")
         assert await ask(CHEN.proposes("prp_2", PARTNER)) == Changed("prp_2")
 

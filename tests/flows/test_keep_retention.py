@@ -211,6 +211,14 @@ def test_a_case_keeps_everything_of_a_person_until_two_officers_lift_the_hold(ho
     assert not secret_is_there(house, redemption)
 
 
+def test_nobody_who_is_forgotten_is_held(house: House) -> None:
+    """An officer who believed that everything is kept would tell a court so."""
+    intend(house)
+    assert keep(house) == [Forgotten("slr_new", 1)]
+    answer = submit(house, officers.hold(OFFICERS[0], "slr_new", "case_7", now=house.clock.now()))
+    assert answer == Refusal(Reason.subject_is_forgotten, "seller")
+
+
 def test_a_hold_is_the_officers_own_and_fresh(house: House) -> None:
     """Somebody else's signature, an old one, and the same one again place nothing."""
     good = officers.hold(OFFICERS[0], "slr_new", "case_7", now=house.clock.now())
@@ -247,10 +255,18 @@ def test_no_case_is_named_by_somebodys_number(house: House) -> None:
     assert house.rows("SELECT * FROM legal_hold") == []
 
 
-@pytest.mark.parametrize("case", ["", "two words", "案", "x" * 65])
+@pytest.mark.parametrize("case", ["", "two words 7", "案", "王芳", "x" * 65, "7" * 65, "7\n", "7\x00", "7；8"])
 def test_a_case_is_named_by_a_plain_number(house: House, case: str) -> None:
     answer = submit(house, officers.hold(OFFICERS[0], "slr_new", case, now=house.clock.now()))
-    assert answer == Refusal(Reason.proposal_is_impossible, "case")
+    assert answer == Refusal(Reason.case_number_is_malformed, "case")
+
+
+def test_a_case_is_held_and_lifted_by_the_number_that_a_court_gave_it(house: House) -> None:
+    case = "（2026）京0105刑初17号"
+    held = submit(house, officers.hold(OFFICERS[0], "slr_new", case, now=house.clock.now()))
+    assert held == HeldSubject("slr_new", case)
+    assert not isinstance(decide(house, LiftHold("slr_new", case)), Refusal)
+    assert house.rows("SELECT cases FROM legal_hold") == [("",)]
 
 
 def test_the_line_ends_no_term_that_is_not_over_whatever_it_is_asked(house: House) -> None:

@@ -75,6 +75,7 @@ class Reason(StrEnum):
     subject_has_unfinished_business = "subject_has_unfinished_business"
     subject_is_held = "subject_is_held"
     subject_is_not_forgotten_yet = "subject_is_not_forgotten_yet"
+    subject_is_forgotten = "subject_is_forgotten"
     device_is_not_the_sellers = "device_is_not_the_sellers"
     contract_is_unknown = "contract_is_unknown"
     contract_is_not_in_force = "contract_is_not_in_force"
@@ -128,7 +129,9 @@ class Reason(StrEnum):
     proposal_is_unknown = "proposal_is_unknown"
     proposal_is_closed = "proposal_is_closed"
     proposal_needs_a_second_person = "proposal_needs_a_second_person"
+    officers_are_registered = "officers_are_registered"
     proposal_is_impossible = "proposal_is_impossible"
+    case_number_is_malformed = "case_number_is_malformed"
     switch_was_turned_since = "switch_was_turned_since"
     text_holds_personal_value = "text_holds_personal_value"
     # Officers who read personal data.
