@@ -157,7 +157,7 @@ def test_a_yes_to_a_notice_that_is_not_in_history_yet_puts_it_there_first(house:
 def test_a_yes_counts_only_once_history_has_the_notice(house: House) -> None:
     """The line itself looks whether the text that was shown is kept, whatever a worker says."""
     asked = DecideConsent(
-        "key_1", b"n" * 32, b"r" * 32, b"d" * 32, "slr_1", "compare_face", "give", NOTICE.version, "zh", "{}"
+        "key_1", b"n" * 16, b"r" * 16, b"d" * 32, "slr_1", "compare_face", "give", NOTICE.version, "zh", "{}"
     )  # fmt: skip
     assert house.run(ask_line(house.desk, asked)) == Refusal(Reason.notice_is_not_current, "notice")
 
