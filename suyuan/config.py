@@ -20,6 +20,7 @@ from typing import Annotated
 import msgspec
 
 from suyuan.privacy.disclosure import CAPS, DisclosureCaps, ItemClass
+from suyuan.privacy.retention import RetentionRules, load_rules
 
 FILE = "suyuan.toml"
 
@@ -98,6 +99,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def disclosure_caps(self) -> DisclosureCaps:
         """How much of personal data may be shown or given away a year."""
         return DisclosureCaps(self.property_items_max, self.trade_items_max, self.other_items_max)
+
+    @property
+    def retention_rules(self) -> RetentionRules:
+        """How long personal data is kept here. Raises `BadRetention`."""
+        return load_rules(aml_obliged=self.aml_obliged, days=self.retention_days)
 
     @property
     def public_origin(self) -> str:

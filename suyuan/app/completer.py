@@ -34,7 +34,6 @@ from suyuan.outside.webhooks import CHANCE_BELOW, Sender, is_endpoint, wait_s
 from suyuan.outside.webhooks import Outcome as WebhookOutcome
 from suyuan.privacy.keyring import KeyTrouble
 from suyuan.privacy.paper_files import PaperFiles
-from suyuan.privacy.retention import load_rules
 from suyuan.privacy.subject_keys import fetch_keys
 from suyuan.settle.redemption import DueMessage, DueRedemption, due_messages, due_redemptions
 
@@ -100,7 +99,7 @@ async def _completer(
         chance=os.urandom,
         operators={name: HttpOperator(name, callers[url]) for name, url in settings.operators.items()},
         channels={name: HttpChannel(name, callers[url]) for name, url in settings.channels.items()},
-        rules=load_rules(aml_obliged=settings.aml_obliged, days=settings.retention_days),
+        rules=settings.retention_rules,
     )
 
 

@@ -1,5 +1,6 @@
 """The privacy notice of this platform: the registries and the retention rules, with what only its settings know.
 
+>>> from suyuan.privacy.retention import load_rules
 >>> kept_of(load_rules())["card.pin"].en
 '30 days from the redemption is settled and its card no longer in stock; then destroyed (个人信息保护法 2021, 19)'
 """
@@ -21,7 +22,6 @@ from suyuan.privacy.retention import (
     SHOP,
     RetentionRules,
     Rule,
-    load_rules,
 )
 
 _CATEGORIES = {
@@ -63,8 +63,8 @@ def notice_of(settings: Settings) -> Notice:
         names[FACE_CHECK.id] = [_named(settings, FACE_CHECK.id)]
     if settings.number_proof_url:
         names[NUMBER_PROOF.id] = [_named(settings, NUMBER_PROOF.id)]
-    rules = load_rules(aml_obliged=settings.aml_obliged, days=settings.retention_days)
-    return write_notice(Controller(settings.controller_name, settings.controller_contact), names, kept_of(rules))
+    controller = Controller(settings.controller_name, settings.controller_contact)
+    return write_notice(controller, names, kept_of(settings.retention_rules))
 
 
 def kept_of(rules: RetentionRules) -> dict[str, Words]:

@@ -214,6 +214,11 @@ def due_until(connection: psycopg.Connection[TupleRow], *, until: int, rows_max:
     return [Entry(*row) for row in connection.execute(_DUE, (until, rows_max)).fetchall()]
 
 
+def own_entries(connection: psycopg.Connection[TupleRow], sellers: Iterable[str]) -> dict[str, Entry]:
+    """What the agenda says of sellers themselves, by seller."""
+    return {row[0]: Entry(*row) for row in connection.execute(_OF_IDS, (list(sellers),)).fetchall()}
+
+
 _COLUMNS = ", ".join(Entry._fields)
 _NOTE = f"""
 INSERT INTO retention ({_COLUMNS})
@@ -227,6 +232,7 @@ WHERE retention.state <> 'shredded'
 _DUE = f"SELECT {_COLUMNS} FROM retention WHERE state <> 'shredded' AND due_at <= %s ORDER BY due_at LIMIT %s"
 _MOVE = "UPDATE retention SET state = %s, due_at = %s WHERE id = ANY(%s)"
 _OF_OWNER = f"SELECT {_COLUMNS} FROM retention WHERE owner = %s ORDER BY id"
+_OF_IDS = f"SELECT {_COLUMNS} FROM retention WHERE id = ANY(%s)"
 _SOURCES = "SELECT id FROM retention WHERE owner = %s AND id <> %s AND id > %s ORDER BY id LIMIT %s"
 _COUNTED = """
 SELECT channel, category, state, count(*), min(due_at) FILTER (WHERE state <> 'shredded')

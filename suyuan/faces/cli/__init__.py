@@ -2,7 +2,7 @@
 
 A module of this folder has an `app` (a `typer.Typer`); `COMMANDS` registers it with the line that `--help` shows. An
 app with one command *is* that command, one with several is a group. Exit codes that every command keeps: 0 done,
-1 done and something is not as it should be, 2 asked wrongly (nothing was done), 130 interrupted.
+1 done and something is not as it should be, or refused, 2 asked wrongly (nothing was done), 130 interrupted.
 
     suyuan --help
     suyuan db status --data DIR
@@ -25,12 +25,12 @@ COMMANDS = {
     "voucher": ("suyuan.faces.cli.voucher", "Check a signed receipt, offline."),
     "deletion": ("suyuan.faces.cli.deletion", "Check a deletion certificate, offline."),
     "key": ("suyuan.faces.cli.key", "Make a signing key; pin a platform's keys."),
-    "admin": ("suyuan.faces.cli.admin", "Register partners, contracts, keys; stop things at once."),
-    "audit": ("suyuan.faces.cli.audit", "Check the books against themselves."),
+    "admin": ("suyuan.faces.cli.admin", "What officers decide and look at: terms, stops, personal data."),
+    "audit": ("suyuan.faces.cli.audit", "Check the books against themselves, and papers for their files."),
     "retention": ("suyuan.faces.cli.retention", "How long personal data is kept, and what comes due."),
     "notice": ("suyuan.faces.cli.notice", "Show the privacy notice, and what changed in it."),
     "history": ("suyuan.faces.cli.history", "Show what the platform remembers, or export it."),
-    "leak": ("suyuan.faces.cli.leak", "Tell where a leaked list is from, and whom to tell."),
+    "leak": ("suyuan.faces.cli.leak", "Tell where a leaked list or photo is from, and whom to tell."),
     "bench": ("suyuan.faces.cli.bench", "Measure what this machine can do."),
     "kek": ("suyuan.faces.cli.kek", "Where the key lies that opens the key ring: a key file, or a KMS."),
     "db": ("suyuan.faces.cli.db", "The database: status, migrate, start, stop."),

@@ -12,7 +12,7 @@ from suyuan.base import db
 from suyuan.base.refusals import Language
 from suyuan.config import BadSettings, load_settings
 from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table
-from suyuan.faces.cli.terminal import as_json, fail
+from suyuan.faces.cli.terminal import as_json, fail, no_platform
 from suyuan.privacy import papers as paper_rows
 from suyuan.privacy.paper_files import PaperFiles, lost
 from suyuan.settle.audit import Audit, audit_books
@@ -107,7 +107,7 @@ def _database(data: Path) -> Path | str:
     settings = load_settings(data)
     place = settings.database_place
     if isinstance(place, Path) and not place.exists():
-        raise db.DatabaseUnreachable(f"there is no platform in {settings.data}; name its folder with --data")
+        raise db.DatabaseUnreachable(no_platform(settings.data))
     return place
 
 

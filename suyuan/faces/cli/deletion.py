@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from suyuan.base import clock
 from suyuan.base.crypto import BadPaper, BadSignature
 from suyuan.base.refusals import Language
 from suyuan.faces.cli import pins
@@ -20,10 +21,19 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check a dele
 
 CERTIFICATE_BYTES_MAX = 4 * 1024 * 1024
 
+INSTANTS = ("intended_at", "shredded_at", "final_by")
+
 GOOD: dict[Language, str] = {"en": "{file} is a good certificate.", "zh": "{file} 是有效的删除证明。"}
 ANOTHERS: dict[Language, str] = {
     "en": "{file} is about somebody else than {seller}.", "zh": "{file} 与 {seller} 无关。",
 }  # fmt: skip
+
+
+def _shown(name: str, value: object) -> object:
+    """As people read it: instants as such, fingerprints to be compared one by one."""
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return clock.text(value) if name in INSTANTS and isinstance(value, int) else value
 
 
 @app.callback()
@@ -57,6 +67,6 @@ def check(
     if is_for_machines:
         as_json({"good": is_theirs, "certificate": certificate})
     else:
-        print("\n".join(f"{name}: {value}" for name, value in msgspec.to_builtins(certificate).items()))
+        print("\n".join(f"{name}: {_shown(name, value)}" for name, value in msgspec.to_builtins(certificate).items()))
         tell((GOOD if is_theirs else ANOTHERS)[language].format(file=file, seller=seller))
     raise typer.Exit(0 if is_theirs else 1)

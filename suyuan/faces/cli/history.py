@@ -23,7 +23,7 @@ from suyuan.base import clock, db
 from suyuan.base.refusals import Language
 from suyuan.config import BadSettings, load_settings
 from suyuan.faces.cli.speaking import Json, Lang, language_of
-from suyuan.faces.cli.terminal import as_json, fail
+from suyuan.faces.cli.terminal import as_json, fail, no_platform
 from suyuan.history.store import HistoryIsBroken, Recorded, follow, next_seq, replay
 
 POLL_S = 0.5
@@ -113,7 +113,7 @@ def _reading(place: Path | str) -> Iterator[psycopg.Connection[Any]]:
             settings = load_settings(place)
             place = settings.database_url or settings.data / "pg"
             if isinstance(place, Path) and not place.exists():
-                fail(f"there is no platform in {settings.data}; name its folder with --data")
+                fail(no_platform(settings.data))
         with db.serving(place) as url, db.connect(url, autocommit=True) as connection:
             connection.execute("SET default_transaction_read_only = on")
             yield connection

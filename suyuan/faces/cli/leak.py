@@ -28,7 +28,7 @@ from suyuan.base.clock import DAY_S, SECOND, SHANGHAI_AHEAD_S, SystemClock, shan
 from suyuan.base.refusals import Language, Reason, Refusal
 from suyuan.config import BadSettings, load_settings
 from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table, refuse
-from suyuan.faces.cli.terminal import as_json, fail, tell
+from suyuan.faces.cli.terminal import as_json, fail, no_platform, sentence_of, tell
 from suyuan.faces.csv_rows import Broken
 from suyuan.faces.leak_file import Leak, read_leak, text_of
 from suyuan.flows.attribute_leak import EXPORT, attribute_leak, candidates_of
@@ -36,7 +36,7 @@ from suyuan.flows.meet_canary_cards import CanaryCard, Met, canary_cards, canary
 from suyuan.history.store import replay
 from suyuan.privacy.attribution import ACCUSATION_MAX, Attribution, Missing, Weighed
 from suyuan.privacy.canary import CARDS_MAX
-from suyuan.privacy.keyring import UnsafeKeyFile
+from suyuan.privacy.keyring import KeyTrouble
 from suyuan.privacy.papers import FILE_BYTES_MAX
 from suyuan.privacy.vault import Vault
 from suyuan.settle.card import Formats, load_formats
@@ -68,7 +68,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "more": "… and {count} more; --json lists all of them",
         "beyond": "{source} never held these whole: {fields}",
         "photo_read": "The photo left by the read at event {seq}: {reader}, {at}, for {purpose}, “{reference}”; an"
-        " innocent read would be named with probability ≤ {bound}.",
+        " innocent read would be named with probability {bound}.",
         "photo_marked": "The photo carries this platform's mark, but none of the reads in its history.",
         "photo_unmarked": "No mark of this platform is found: no read here let it go, or its mark was removed.",
         "support": "Decision support, not a verdict: a mark names the copy, not the hand that let it go.",
@@ -87,7 +87,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "more": "…… 另有 {count} 人，--json 列出全部",
         "beyond": "{source} 从未持有下列字段的完整值：{fields}",
         "photo_read": "该照片经由事件 {seq} 的读取流出：{reader}，{at}，用途 {purpose}，“{reference}”；"
-        "无辜读取被误指的概率不超过 {bound}。",
+        "无辜读取被误指的概率 {bound}。",
         "photo_marked": "该照片带有本平台标记，但不属于历史中的任何一次读取。",
         "photo_unmarked": "未发现本平台标记：并非经由本平台读取流出，或标记已被去除。",
         "support": "仅供决策参考，并非结论：标记指向的是副本，而不是泄露它的人。",
@@ -95,7 +95,7 @@ WORDS: dict[Language, dict[str, str]] = {
 }  # fmt: skip
 
 MISSING: dict[Missing, tuple[str, str]] = {
-    Missing.CANDIDATES: ("nobody has read or exported anything", "没有任何读取或导出记录"),
+    Missing.CANDIDATES: ("nobody had read or exported anything by then", "截至当时没有任何读取或导出记录"),
     Missing.SUBJECTS: ("no row can be told to be anybody's here", "没有一行能对应到本平台的人"),
     Missing.DIGITS: ("instants with digits behind the seconds", "带秒以下位数的时间"),
     Missing.CANARY_COLUMNS: ("a column of pseudonyms or numbers", "假名或号码列"),
@@ -188,7 +188,7 @@ def photo(
     if found.read_seq is None:
         print(words["photo_marked" if found.is_marked else "photo_unmarked"])
     else:
-        shown = found._asdict() | {"seq": found.read_seq, "at": text(found.at), "bound": _bound(found.chance_max)}
+        shown = found._asdict() | {"seq": found.read_seq, "at": text(found.at), "bound": _below(found.chance_max)}
         print(words["photo_read"].format(**shown))
     print(words["support"])
 
@@ -210,8 +210,10 @@ def cards(
         raise typer.BadParameter(f"choose one of {', '.join(formats.operators)}", param_hint="--operator")
     try:
         made = canary_cards(load_keys(load_settings(data)).vault, formats, export, operator, count)
-    except (BadSettings, UnsafeKeyFile) as trouble:
+    except BadSettings as trouble:
         fail(str(trouble))
+    except KeyTrouble as trouble:
+        fail(sentence_of(trouble))
     _list(CanaryCard._fields, made, is_for_machines=is_for_machines)
 
 
@@ -247,13 +249,15 @@ def _platform(data: Path) -> Iterator[tuple[psycopg.Connection[TupleRow], Vault]
         settings = load_settings(data)
         place = settings.database_place
         if isinstance(place, Path) and not place.exists():
-            fail(f"there is no platform in {settings.data}; name its folder with --data")
+            fail(no_platform(settings.data))
         vault = load_keys(settings).vault
         with db.serving(place) as url, db.connect(url, autocommit=True) as connection:
             connection.execute("SET default_transaction_read_only = on")
             yield connection, vault
-    except (db.DatabaseTrouble, BadSettings, UnsafeKeyFile) as trouble:
+    except (db.DatabaseTrouble, BadSettings) as trouble:
         fail(str(trouble))
+    except KeyTrouble as trouble:
+        fail(sentence_of(trouble))
 
 
 def _told(attribution: Attribution, found: Leak) -> dict[str, Any]:
@@ -319,6 +323,11 @@ def _show_people(attribution: Attribution, words: dict[str, str]) -> None:
 def _bound(bound: float) -> str:
     """A probability. Below that a number impresses and says no more."""
     return "< 1e-99" if bound < 1e-99 else f"{bound:.1g}"
+
+
+def _below(bound: float) -> str:
+    """The same in a sentence."""
+    return "< 1e-99" if bound < 1e-99 else f"≤ {bound:.1g}"
 
 
 def _row(it: Weighed, words: dict[str, str]) -> Sequence[str]:

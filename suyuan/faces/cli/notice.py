@@ -21,10 +21,11 @@ from suyuan.base import clock, db
 from suyuan.base.refusals import Language
 from suyuan.config import BadSettings, Settings, load_settings
 from suyuan.faces.cli.speaking import Json, Lang, language_of
-from suyuan.faces.cli.terminal import as_json, fail, tell
+from suyuan.faces.cli.terminal import as_json, fail, no_platform, tell
 from suyuan.faces.notice_page import markdown
 from suyuan.privacy import notices
 from suyuan.privacy.notice import Notice, read_notice
+from suyuan.privacy.retention import BadRetention
 
 LISTED_MAX = 10
 
@@ -58,9 +59,11 @@ def notice(
     language = language_of(lang)
     try:
         settings = load_settings(data)
-    except BadSettings as error:
+        present = notice_of(settings)
+    except (BadSettings, BadRetention) as error:
         fail(str(error))
-    present = notice_of(settings)
+    if not settings.data.is_dir():
+        fail(no_platform(settings.data, language))
     if since:
         _show_changes(_earlier(settings, since, language), present, language, is_for_machines=is_for_machines)
         return

@@ -16,12 +16,11 @@ from suyuan.base import clock, db
 from suyuan.base.clock import DAY_S
 from suyuan.base.refusals import Language
 from suyuan.config import BadSettings, Settings, load_settings
-from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table
-from suyuan.faces.cli.terminal import as_json, fail, tell
+from suyuan.faces.cli.speaking import Json, Lang, Limit, Shared, language_of, print_table
+from suyuan.faces.cli.terminal import as_json, fail, no_platform, tell
 from suyuan.privacy import retention
-from suyuan.privacy.retention import BadRetention, NoRule, RetentionRules, Rule, load_rules
+from suyuan.privacy.retention import BadRetention, NoRule, RetentionRules, Rule
 
-ROWS_MAX = 1_000
 RULE_COLUMNS = ("channel", "category", "active_d", "min_d", "max_d", "law", "version", "article", "what", "from")
 
 DRY: dict[Language, str] = {
@@ -30,6 +29,7 @@ DRY: dict[Language, str] = {
 }
 
 app = typer.Typer(
+    cls=Shared,
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
@@ -58,10 +58,13 @@ def of_platform(
     is_for_machines: Json = False,
     lang: Lang = None,
 ) -> None:
-    """How long personal data is kept, and what comes due."""
+    """How long personal data is kept, and what comes due.
+
+    The options below may stand anywhere behind `retention`.
+    """
     try:
         settings = load_settings(data)
-        rules = load_rules(aml_obliged=settings.aml_obliged, days=settings.retention_days)
+        rules = settings.retention_rules
     except (BadSettings, BadRetention) as error:
         fail(str(error))
     context.obj = _Asked(settings, rules, language_of(lang), is_for_machines)
@@ -78,7 +81,7 @@ def rules(context: typer.Context) -> None:
 def report(context: typer.Context) -> None:
     """How much is in ordinary use, restricted and shredded. Exit status 1 where something has no rule."""
     asked: _Asked = context.obj
-    with _reading(asked.settings) as connection:
+    with _reading(asked) as connection:
         counted = retention.counted(connection)
     asked.table(retention.Counted._fields, list(counted))
     try:
@@ -92,13 +95,13 @@ def report(context: typer.Context) -> None:
 def plan(
     context: typer.Context,
     days: Annotated[int, typer.Option(min=0, help="how far to look ahead")] = 30,
-    limit: int = 100,
+    limit: Limit = 100,
 ) -> None:
     """A dry run: what will change its state within so many days, and to which."""
     asked: _Asked = context.obj
     until = clock.plus(clock.SystemClock().now(), days * DAY_S)
-    with _reading(asked.settings) as connection:
-        entries = retention.due_until(connection, until=until, rows_max=min(limit, ROWS_MAX))
+    with _reading(asked) as connection:
+        entries = retention.due_until(connection, until=until, rows_max=limit)
     rows = []
     for entry in entries:
         rule = asked.rules.rule(entry.channel, entry.category)
@@ -118,10 +121,10 @@ def _row(rule: Rule, language: Language) -> tuple[object, ...]:
 
 
 @contextmanager
-def _reading(settings: Settings) -> Iterator[psycopg.Connection[TupleRow]]:
-    place = settings.database_place
+def _reading(asked: _Asked) -> Iterator[psycopg.Connection[TupleRow]]:
+    place = asked.settings.database_place
     if isinstance(place, Path) and not place.exists():
-        fail(f"there is no platform in {settings.data}; name its folder with --data")
+        fail(no_platform(asked.settings.data, asked.language))
     try:
         with db.serving(place) as url, db.connect(url) as connection:
             yield connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
@@ -33,6 +34,13 @@ def fail(sentence: str, *, code: int = 2) -> NoReturn:
 def sentence_of(trouble: KeyTrouble) -> str:
     """What keeps a platform from its keys, in the reader's language."""
     return trouble.zh if language() == "zh" else str(trouble)
+
+
+def no_platform(data: Path, said_in: Language | None = None) -> str:
+    """What to say of a folder in which no platform was ever started; without a language in the terminal's."""
+    if (said_in or language()) == "zh":
+        return f"{data} 中没有平台，请用 --data 指明其数据目录。"
+    return f"there is no platform in {data}; name its folder with --data"
 
 
 def as_json(facts: Any) -> None:

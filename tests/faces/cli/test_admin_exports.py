@@ -104,9 +104,9 @@ def history_app() -> Any:
 
 
 def test_a_seller_is_shown_masked_and_the_look_is_kept_with_its_reason(bureau: Bureau) -> None:
-    shown = bureau.said("seller", "show", bureau.seller, "--why", "call 17", by="ann")
+    shown = bureau.said("seller", "show", bureau.seller, "--reference", "call 17", by="ann")
     assert shown == {"seller": bureau.seller, "name": "欧**", "number": "139****2222", "payee": "**0128"}
-    only = bureau.said("seller", "show", bureau.seller, "--why", "call 17", "--field", "name", by="bob")
+    only = bureau.said("seller", "show", bureau.seller, "--reference", "call 17", "--field", "name", by="bob")
     assert only == {"seller": bureau.seller, "name": "欧**"}
     assert any('"reference":"call 17"' in line and "fields_read/2" in line for line in events(bureau))
     counted = {row["counter"].partition("/")[2]: row["items"] for row in bureau.said("export", "counts")}
@@ -114,7 +114,7 @@ def test_a_seller_is_shown_masked_and_the_look_is_kept_with_its_reason(bureau: B
     assert {place: items for place, items in counted.items() if officer in place} == {f"{officer}/other": 1}
 
 
-@pytest.mark.parametrize("words", [["--why", ""], ["--why", "exp_1"], ["--why", "wrt_1"], []])
+@pytest.mark.parametrize("words", [["--reference", ""], ["--reference", "exp_1"], ["--reference", "wrt_1"], []])
 def test_without_a_reason_of_ones_own_nothing_is_shown(bureau: Bureau, words: list[str]) -> None:
     ran = bureau.run("seller", "show", bureau.seller, *words, by="ann")
     assert ran.exit_code != 0
@@ -122,7 +122,7 @@ def test_without_a_reason_of_ones_own_nothing_is_shown(bureau: Bureau, words: li
 
 
 def test_a_seller_who_is_not_there_is_said_so(bureau: Bureau) -> None:
-    ran = bureau.run("seller", "show", "slr_none", "--why", "call 18", by="ann", lang="zh")
+    ran = bureau.run("seller", "show", "slr_none", "--reference", "call 18", by="ann", lang="zh")
     assert ran.exit_code == 1
     assert "该卖卡人的信息不予打开" in ran.stderr
 

@@ -234,7 +234,7 @@ def test_a_person_without_a_key_has_a_name_and_a_number_corrected(house: WholeHo
         values = {field["field"]: field["value"] for field in bundle["fields"]}
         assert (values["seller.name/1"], values["seller.number/1"]) == ("王晓明", "13800000001")
         refused = post("/v1/subject-requests", {"kind": "delete"})["request"]
-        told = house.suyuan(*house.admin("ann"), "request", "refuse", refused, "statutory_term_runs")
+        told = house.suyuan(*house.admin("ann"), "request", "refuse", refused, "--reason", "statutory_term_runs")
         assert (told["law"], told["article"]) == ("电子商务法", "31")
         answer = ask.get(f"/v1/subject-requests/{refused}").json()
         assert (answer["state"], answer["refusal"]["code"]) == ("refused", "statutory_term_runs")

@@ -25,24 +25,23 @@ from suyuan.faces.cli.admin import (
     terms,
     warrants,
 )
-from suyuan.faces.cli.admin.office import ROWS_MAX, Office
-from suyuan.faces.cli.speaking import Json, Lang, language_of
+from suyuan.faces.cli.admin.office import Office
+from suyuan.faces.cli.speaking import Json, Lang, Limit, Shared, language_of
 from suyuan.faces.cli.terminal import fail
 from suyuan.flows.change_terms import AnyChange
 from suyuan.flows.sell_on import SellOn
 from suyuan.settle import roll
 
 app = typer.Typer(
+    cls=Shared,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Partners, contracts, keys, kill switches: what officers decide.",
 )
 for name, part in {
     "officer": terms.officer_app, "partner": terms.partner_app, "agent": terms.agent_app,
     "contract": terms.contract_app, "key": terms.key_app, "switch": switches.app, "seller": sellers.app,
-    "paper": papers.app,
-    "warrant": warrants.app, "recipient": recipients.app, "export": exports.app,
+    "paper": papers.app, "warrant": warrants.app, "recipient": recipients.app, "export": exports.app,
     "request": requests.app,
 }.items():  # fmt: skip
     app.add_typer(part, name=name)
@@ -56,7 +55,10 @@ def admin(
     is_for_machines: Json = False,
     lang: Lang = None,
 ) -> None:
-    """Partners, contracts, keys, kill switches: what officers decide."""
+    """What officers decide and look at: terms of the trade, kill switches, and all that concerns personal data.
+
+    The options below may stand anywhere behind `admin`.
+    """
     try:
         settings = load_settings(data)
     except BadSettings as error:
@@ -87,11 +89,13 @@ def approve(context: typer.Context, proposal: Annotated[str, typer.Argument(help
 
 @app.command()
 def proposals(
-    context: typer.Context, all_of_them: Annotated[bool, typer.Option("--all", help="decided ones too")] = False
+    context: typer.Context,
+    all_of_them: Annotated[bool, typer.Option("--all", help="decided ones too")] = False,
+    limit: Limit = 100,
 ) -> None:
     """What waits for a second officer."""
     with context.obj.reading() as connection:
-        rows = roll.proposals(connection, only_open=not all_of_them, rows_max=ROWS_MAX)
+        rows = roll.proposals(connection, only_open=not all_of_them, rows_max=limit)
     context.obj.table(roll.ListedProposal._fields, list(rows))
 
 

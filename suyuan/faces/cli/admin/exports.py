@@ -7,6 +7,7 @@ recipient's key alone. What was given to whom stays in the list for ever.
 from __future__ import annotations
 
 import functools
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,16 +17,16 @@ import typer
 from suyuan.base import clock
 from suyuan.base.refusals import Language, Reason, Refusal
 from suyuan.faces import officers
-from suyuan.faces.cli.admin.office import ROWS_MAX, Connection, Office, beginning_of, end_of, new_id
-from suyuan.faces.cli.speaking import refuse
+from suyuan.faces.cli.admin.office import Connection, Office, beginning_of, end_of, new_id
+from suyuan.faces.cli.speaking import ROWS_MAX, Limit, refuse
 from suyuan.faces.cli.terminal import fail, tell
 from suyuan.flows.export_records import ExportRecords, change_of
 from suyuan.flows.make_export import Maker, WasMade, make_export
 from suyuan.history.frames import LineCaller
 from suyuan.privacy import abroad, disclosure, exports, recipients
 from suyuan.privacy.disclosure import ItemClass, year_of
-from suyuan.privacy.exports import SUBJECTS_MAX, WAITING, Export, columns_of
-from suyuan.privacy.purposes import purpose_of
+from suyuan.privacy.exports import COLUMNS, SUBJECTS_MAX, WAITING, Export, columns_of
+from suyuan.privacy.purposes import EXPORT_PURPOSES, purpose_of
 from suyuan.privacy.vault import Vault
 from suyuan.settle import roll
 from suyuan.settle.account import FOR_EVER
@@ -34,10 +35,14 @@ from suyuan.settle.exported import find_sellers
 app = typer.Typer(no_args_is_help=True, help="Exports of personal data, and what was given to whom.")
 
 ExportId = Annotated[str, typer.Argument(help="exp_…")]
+PurposeId = StrEnum("PurposeId", {purpose.id: purpose.id for purpose in EXPORT_PURPOSES})  # type: ignore[misc]  # Made of the closed list.
+ColumnName = StrEnum("ColumnName", {name: name for name in COLUMNS})  # type: ignore[misc]  # Made of the closed list.
 
 THIRD_STEP: dict[Language, str] = {
-    "en": "It goes beyond half of a cap and waits. A third officer: suyuan admin --officer FILE export agree {export}",
-    "zh": "该导出超过年度上限的一半，仍在等待。请第三位操作员同意：suyuan admin --officer 文件 export agree {export}",
+    "en": "It goes beyond half of a cap and waits. A third officer: "
+    "suyuan admin --data {data} --officer FILE export agree {export}",
+    "zh": "该导出超过年度上限的一半，仍在等待。请第三位操作员同意："
+    "suyuan admin --data {data} --officer 文件 export agree {export}",
 }
 TOO_MANY: dict[Language, str] = {
     "en": "The filter finds more than {most} sellers; no export names so many, narrow it down.",
@@ -53,15 +58,15 @@ NOBODY: dict[Language, str] = {
 def propose_export(
     context: typer.Context,
     *,
-    purpose: Annotated[str, typer.Option(help="supply_regulator, reconcile_partner or audit_compliance")],
+    purpose: Annotated[PurposeId, typer.Option(help="what it is for; docs/exports.md has what each shows")],
     recipient: Annotated[str, typer.Option(help="rcp_…")],
-    column: Annotated[list[str], typer.Option(help="as docs/exports.md lists them, as often as needed")],
+    column: Annotated[list[ColumnName], typer.Option(help="as often as needed; docs/exports.md has what each tells")],
     use_until: Annotated[str, typer.Option(help="the last day on which the recipient may use it, YYYY-MM-DD")],
     subject: Annotated[list[str] | None, typer.Option(help="slr_…, as often as needed; else the filter finds")] = None,
     partner: Annotated[str, typer.Option(help="only sellers of this partner")] = "",
     registered_from: Annotated[str, typer.Option(help="only who registered on this day or later, YYYY-MM-DD")] = "",
     registered_to: Annotated[str, typer.Option(help="only who registered on this day or before, YYYY-MM-DD")] = "",
-    rows_max: Annotated[int, typer.Option(help="lines at most; without it, one for each seller")] = 0,
+    rows_max: Annotated[int | None, typer.Option(min=1, help="lines at most; without it, one for each seller")] = None,
 ) -> None:
     """Proposes an export, and will be the one who makes it. Another officer approves; everybody in it is named."""
     office: Office = context.obj
@@ -73,9 +78,9 @@ def propose_export(
     change = ExportRecords(
         id=made,
         requester=requester,
-        purpose=purpose,
+        purpose=purpose.value,
         recipient=recipient,
-        columns=tuple(column),
+        columns=tuple(one.value for one in column),
         subjects=tuple(sorted(set(named))),
         rows_max=rows_max or len(set(named)),
         use_until=end_of(use_until, "--use-until"),
@@ -99,15 +104,19 @@ def _found(office: Office, partner: str, begun: int, ended: int) -> list[str]:
 
 
 @app.command("show")
-def show_export(context: typer.Context, proposal: Annotated[str, typer.Argument(help="prp_…, or exp_…")]) -> None:
-    """What an export would tell whom, and what that would leave on the counters; look before you approve or agree."""
+def show_export(
+    context: typer.Context, which: Annotated[str, typer.Argument(metavar="export", help="exp_…, or prp_…")]
+) -> None:
+    """What an export would tell whom, and how the counters stand; look before you approve or agree."""
     office: Office = context.obj
     with office.reading() as connection:
-        export = exports.find(connection, proposal)
-        text = roll.proposal_text(connection, export.proposal if export is not None else proposal)
-        change = _export_in(text)
+        export = exports.find(connection, which)
+        if export is not None:
+            change = _export_in(roll.proposal_text(connection, export.proposal))
+        else:
+            change = _export_in(roll.proposal_text(connection, which)) or _proposed(connection, which)
         if change is None:
-            refuse(Refusal(Reason.export_is_unknown, "proposal"), office.language)
+            refuse(Refusal(Reason.export_is_unknown, "export"), office.language)
         office.tell(_shown(office, connection, change, "proposed" if export is None else export.state))
 
 
@@ -118,6 +127,13 @@ def _export_in(text: str | None) -> ExportRecords | None:
         return None
 
 
+def _proposed(connection: roll.Connection, export: str) -> ExportRecords | None:
+    """An export whose proposal nobody has approved yet."""
+    waiting = roll.proposals(connection, only_open=True, rows_max=ROWS_MAX)
+    found = (_export_in(proposal.change) for proposal in waiting)
+    return next((change for change in found if change is not None and change.id == export), None)
+
+
 def _shown(office: Office, connection: roll.Connection, change: ExportRecords, state: str) -> dict[str, object]:
     purpose, columns = purpose_of(change.purpose), columns_of(change.columns) or ()
     recipient = recipients.find(connection, change.recipient)
@@ -126,7 +142,7 @@ def _shown(office: Office, connection: roll.Connection, change: ExportRecords, s
     caps = office.settings.disclosure_caps
     kinds = sorted({column.item_class for column in columns})
     counts = [
-        f"{place} {now.get(place, 0)}/{caps.alone(kind)}/{caps.cap(kind)}"
+        {"counter": place, "items": now.get(place, 0), "two_may_decide_to": caps.alone(kind), "cap": caps.cap(kind)}
         for counter in counters
         for kind in kinds
         for place in (disclosure.count_id(counter, kind),)
@@ -140,8 +156,12 @@ def _shown(office: Office, connection: roll.Connection, change: ExportRecords, s
         "role": "" if recipient is None else recipient.role, "region": "" if recipient is None else recipient.region,
         "columns": ", ".join(f"{column.name} ({column.item_class})" for column in columns),
         "sellers": len(change.subjects), "rows_max": change.rows_max, "use_until": clock.text(change.use_until),
-        "partner": change.partner, "counted/two/cap": ", ".join(counts),
+        "partner": change.partner, "counters": counts if office.is_for_machines else "; ".join(map(_told, counts)),
     }  # fmt: skip
+
+
+def _told(count: dict[str, object]) -> str:
+    return "{counter} {items}, two may decide to {two_may_decide_to}, cap {cap}".format(**count)
 
 
 @app.command("agree")
@@ -180,11 +200,11 @@ def make_file(
 
 
 @app.command("list")
-def list_exports(context: typer.Context, limit: int = 100) -> None:
+def list_exports(context: typer.Context, limit: Limit = 100) -> None:
     """The ledger: what was given to whom, on what basis, by whom, and what waits or was never made."""
     office: Office = context.obj
     with office.reading() as connection:
-        rows = exports.newest(connection, rows_max=min(limit, ROWS_MAX))
+        rows = exports.newest(connection, rows_max=limit)
     office.table(Export.__struct_fields__, [msgspec.structs.astuple(row) for row in rows])
 
 
@@ -210,7 +230,7 @@ def tell_what_waits(office: Office, proposal: str) -> None:
     with office.reading() as connection:
         export = exports.of_proposal(connection, proposal)
     if export is not None and export.state == WAITING:
-        tell(THIRD_STEP[office.language].format(export=export.id))
+        tell(THIRD_STEP[office.language].format(data=office.settings.data, export=export.id))
 
 
 def _year() -> int:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import BinaryIO, TypeAlias, TypeVar
 
 import msgspec
 import psycopg
@@ -28,16 +28,16 @@ from suyuan.flows.change_terms import AnyChange
 from suyuan.flows.open_fields import Opened, open_fields
 from suyuan.flows.read_fields import ReadAsOfficer
 from suyuan.history.frames import LineCaller
-from suyuan.privacy.keyring import KeyTrouble
-from suyuan.privacy.vault import Vault
+from suyuan.privacy.keyring import KeyTrouble, NoEpochKey
+from suyuan.privacy.vault import BrokenSeal, Vault
 from suyuan.settle import roll
+from suyuan.settle.account import FOR_EVER
 
 T = TypeVar("T")
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 Story: TypeAlias = Callable[[LineCaller, Vault, Connection], Awaitable[T]]
 
 LINE_WAIT_S = 5.0
-ROWS_MAX = 1000
 
 NO_KEY_FILE: dict[Language, str] = {
     "en": "Name your key file: suyuan admin --officer FILE …",
@@ -48,8 +48,14 @@ NO_LINE: dict[Language, str] = {
     "zh": "本机没有运行中的平台，请先执行 `suyuan serve`，或用 --data 指明数据目录。",
 }
 NEXT_STEP: dict[Language, str] = {
-    "en": "Nothing has changed yet. Another officer: suyuan admin --officer FILE approve {proposal}",
-    "zh": "尚未生效，请另一位操作员批准：suyuan admin --officer 文件 approve {proposal}",
+    "en": "Nothing has changed yet. Another officer: suyuan admin --data {data} --officer FILE approve {proposal}",
+    "zh": "尚未生效，请另一位操作员批准：suyuan admin --data {data} --officer 文件 approve {proposal}",
+}
+
+
+IS_THERE: dict[Language, str] = {
+    "en": "{file} is there already; name a new file.",
+    "zh": "{file} 已存在，请另取文件名。",
 }
 
 
@@ -93,7 +99,7 @@ class Office:
         proposal = self.submit(officers.propose(self.officer, new_id("prp"), change))
         self.tell({"proposal": proposal} | ({"id": made} if made else {}))
         if not self.is_for_machines:
-            tell(NEXT_STEP[self.language].format(proposal=proposal))
+            tell(NEXT_STEP[self.language].format(data=self.settings.data, proposal=proposal))
 
     def tell(self, said: Mapping[str, object]) -> None:
         """One result: a line a field, or JSON."""
@@ -114,17 +120,27 @@ class Office:
 
         It gets the line, the vault, and a connection that cannot write.
         """
+        vault = self.vault
+        self.reading().close()
         try:
-            vault = load_keys(self.settings).vault
+            done = asyncio.run(_run(self.settings, vault, story))
         except KeyTrouble as trouble:
             fail(sentence_of(trouble), code=1)
-        self.reading().close()
-        done = asyncio.run(_run(self.settings, vault, story))
+        except (BrokenSeal, NoEpochKey, OSError) as trouble:
+            fail(str(trouble), code=1)
         if done is None:
             fail(NO_LINE[self.language], code=1)
         if isinstance(done, Refusal):
             refuse(done, self.language)
         return done
+
+    @property
+    def vault(self) -> Vault:
+        """The vault of this machine's keys. Ends the command where they cannot be used."""
+        try:
+            return load_keys(self.settings).vault
+        except KeyTrouble as trouble:
+            fail(sentence_of(trouble), code=1)
 
     def opened(self, read: ReadAsOfficer) -> list[Opened]:
         """What an officer's signed read shows."""
@@ -170,9 +186,12 @@ async def _run(settings: Settings, vault: Vault, story: Story[T | Refusal]) -> T
 def beginning_of(day: str, option: str) -> clock.Micros:
     """When a day begins in Shanghai, as an option names it."""
     try:
-        return clock.shanghai_midnight(day)
+        begins_at = clock.shanghai_midnight(day)
     except ValueError:
         raise typer.BadParameter("write a day as YYYY-MM-DD", param_hint=option) from None
+    if not 0 < begins_at < FOR_EVER - clock.DAY_S * clock.SECOND:
+        raise typer.BadParameter("choose a day between 1970 and 2255", param_hint=option)
+    return begins_at
 
 
 def end_of(day: str, option: str) -> clock.Micros:
@@ -183,3 +202,13 @@ def end_of(day: str, option: str) -> clock.Micros:
 def new_id(prefix: str) -> str:
     """A fresh id."""
     return ids.new_id(prefix, at=clock.SystemClock().now(), chance=os.urandom(ids.CHANCE_BYTES))
+
+
+def new_file(file: Path, language: Language) -> BinaryIO:
+    """A new file that nobody else may read. Ends the command where there is one."""
+    try:
+        return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    except FileExistsError:
+        fail(IS_THERE[language].format(file=file))
+    except OSError as trouble:
+        fail(f"{file}: {trouble.strerror}")

@@ -7,7 +7,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from suyuan.faces.cli.admin.office import ROWS_MAX, Office, end_of, new_id
+from suyuan.base.crypto.age import is_age_key
+from suyuan.faces.cli.admin.office import Office, end_of, new_id
+from suyuan.faces.cli.speaking import Limit
 from suyuan.flows.hold_recipients import AddRecipient, EndRecipient
 from suyuan.privacy import recipients
 from suyuan.privacy.recipients import HOME, Recipient, Role, TransferBasis
@@ -32,6 +34,8 @@ def add_recipient(
     transfer_document: Annotated[str, typer.Option(help="the number of that document")] = "",
 ) -> None:
     """Proposes a recipient; its contract and key are checked by two officers."""
+    if not is_age_key(age_key):
+        raise typer.BadParameter("this is no public key of age, which begins with age1", param_hint="--age-key")
     made = new_id("rcp")
     change = AddRecipient(
         id=made,
@@ -55,9 +59,9 @@ def end_recipient(context: typer.Context, recipient: Annotated[str, typer.Argume
 
 
 @app.command("list")
-def list_recipients(context: typer.Context, limit: int = 100) -> None:
+def list_recipients(context: typer.Context, limit: Limit = 100) -> None:
     """Recipients, those whose contract ends last first."""
     office: Office = context.obj
     with office.reading() as connection:
-        rows = recipients.newest(connection, rows_max=min(limit, ROWS_MAX))
+        rows = recipients.newest(connection, rows_max=limit)
     office.table(Recipient.__struct_fields__, [msgspec.structs.astuple(row) for row in rows])

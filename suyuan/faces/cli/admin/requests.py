@@ -6,31 +6,28 @@ that read stands in history under the request, and the person sees it in theirs.
 
 from __future__ import annotations
 
-import asyncio
 import os
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from suyuan.app.appliers import ANSWERS
-from suyuan.app.keys import load_keys
-from suyuan.app.supervisor import database_url
-from suyuan.base import clock, db, wire
+from suyuan.base import clock, wire
 from suyuan.base.clock import DAY_S, SECOND
 from suyuan.base.refusals import Language, Reason, Refusal
 from suyuan.faces import officers
-from suyuan.faces.cli.admin.office import LINE_WAIT_S, NO_LINE, ROWS_MAX, Office, new_id
-from suyuan.faces.cli.speaking import refuse
-from suyuan.faces.cli.terminal import fail, tell
+from suyuan.faces.cli.admin.office import Connection, Office, new_id
+from suyuan.faces.cli.speaking import Limit, refuse
+from suyuan.faces.cli.terminal import tell
 from suyuan.flows.decide_request import Corrected, open_correction
 from suyuan.history.frames import LineCaller
 from suyuan.privacy import requests
-from suyuan.privacy.keyring import UnsafeKeyFile
 from suyuan.privacy.pseudonyms import NUMBER, Marks
 from suyuan.privacy.purposes import CORRECT_SELLER, SELLER_NAME, SELLER_NUMBER
 from suyuan.privacy.requests import CORRECT, HEIR, REFUSALS, SubjectRequest
-from suyuan.privacy.subject_keys import key_ids, look_up_keys
+from suyuan.privacy.subject_keys import fetch_keys, key_ids
+from suyuan.privacy.vault import Vault
 from suyuan.settle.lookup import Lookup
 
 CODE_BYTES = 12
@@ -50,12 +47,12 @@ HAND_OVER: dict[Language, str] = {
 def list_requests(
     context: typer.Context,
     all_of_them: Annotated[bool, typer.Option("--all", help="decided ones too")] = False,
-    limit: int = 100,
+    limit: Limit = 100,
 ) -> None:
     """What waits, the most urgent first; fewer than no days left means overdue."""
     office: Office = context.obj
     with office.reading() as connection:
-        found = requests.newest(connection, only_waiting=not all_of_them, rows_max=min(limit, ROWS_MAX))
+        found = requests.newest(connection, only_waiting=not all_of_them, rows_max=limit)
     office.table(SHOWN, [tuple(_shown(request)[name] for name in SHOWN) for request in found])
 
 
@@ -93,7 +90,7 @@ def accept_request(context: typer.Context, request: Annotated[str, typer.Argumen
 def refuse_request(
     context: typer.Context,
     request: Annotated[str, typer.Argument(help="req_…")],
-    reason: Annotated[RefusalCode, typer.Argument(help="one of the closed list; docs/rights.md has what each cites")],
+    reason: Annotated[RefusalCode, typer.Option(help="docs/rights.md has what each cites")],
 ) -> None:
     """Refuses a request; the person gets the rule that it rests on, and what they can do about it."""
     office: Office = context.obj
@@ -129,40 +126,25 @@ def _new_number(office: Office, request: SubjectRequest) -> Marks:
     """What leads to the pseudonym of a corrected number, made from what the officer reads."""
     (number,) = [one.asked for one in _opened(office, request) if one.field == SELLER_NUMBER.name]
     now = clock.SystemClock().now()
-    return load_keys(office.settings).vault.marks(number, purpose=NUMBER, now=now, fresh=new_id(NUMBER))
+    return office.vault.marks(number, purpose=NUMBER, now=now, fresh=new_id(NUMBER))
 
 
 def _opened(office: Office, request: SubjectRequest) -> list[Corrected]:
     """What a correction says, whole. Ends the command where it may not be opened."""
-    try:
-        opened = asyncio.run(_open(office, request))
-    except UnsafeKeyFile as error:
-        fail(str(error), code=1)
-    if opened is None:
-        fail(NO_LINE[office.language], code=1)
-    if isinstance(opened, Refusal):
-        refuse(opened, office.language)
-    return opened
-
-
-async def _open(office: Office, request: SubjectRequest) -> list[Corrected] | Refusal | None:
-    vault, system = load_keys(office.settings).vault, clock.SystemClock()
-    pool, line = (
-        db.ReadPool(database_url(office.settings), connections=1),
-        LineCaller(office.settings.line_socket, ANSWERS),
-    )
+    system = clock.SystemClock()
     fields = [field.name for field in (SELLER_NAME, SELLER_NUMBER)]
     command = officers.read(
         office.officer, CORRECT_SELLER.id, request.id, subjects=[request.seller], fields=fields, now=system.now()
     )
-    try:
-        if not await line.connect(within_s=LINE_WAIT_S):
-            return None
-        seller = await Lookup(pool.fetch, system).seller(request.seller)
+
+    async def story(line: LineCaller, vault: Vault, connection: Connection) -> list[Corrected] | Refusal:
+        async def fetch(query: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
+            return await (await connection.execute(query.encode(), parameters)).fetchall()
+
+        seller = await Lookup(fetch, system).seller(request.seller)
         if seller is None:
             return Refusal(Reason.seller_is_unknown, "seller")
-        keys = await look_up_keys(pool.fetch, key_ids(seller.id))
+        keys = await fetch_keys(connection, key_ids(seller.id))
         return await open_correction(line, vault, keys, (seller, request), command)
-    finally:
-        line.close()
-        await pool.close()
+
+    return office.run(story)

@@ -1,4 +1,4 @@
-"""`suyuan admin seller`: sellers by pseudonym, and how one is forgotten."""
+"""`suyuan admin seller`: sellers by pseudonym, and how one is looked at, forgotten and held."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from suyuan.base import clock
 from suyuan.base.crypto import PlatformKey
 from suyuan.base.refusals import Language, Refusal
 from suyuan.faces import officers
-from suyuan.faces.cli.admin.office import ROWS_MAX, Office
-from suyuan.faces.cli.speaking import refuse
+from suyuan.faces.cli.admin.office import Office, new_file
+from suyuan.faces.cli.speaking import Limit, refuse
 from suyuan.faces.cli.terminal import fail, sentence_of
 from suyuan.flows.certify_deletion import NotForgotten, certify_deletion
 from suyuan.flows.forget_subject import ForgetSeller
 from suyuan.flows.hold_records import LiftHold
-from suyuan.privacy import shredding, standing
+from suyuan.privacy import retention, shredding, standing
 from suyuan.privacy.certificate import Certificate, sign_certificate
 from suyuan.privacy.keyring import KeyTrouble
 from suyuan.privacy.purposes import HELP_SELLER, SELLER_NAME, SELLER_NUMBER, SELLER_PAYEE
+from suyuan.privacy.retention import BadRetention, Entry, RetentionRules
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.standing import LegalHold
 from suyuan.settle import roll
@@ -43,6 +44,7 @@ class Shown(StrEnum):
     PAYEE = "payee"
 
 
+FORGOTTEN = ("seller", *Shredding.__struct_fields__[1:], "kept_by")
 _FIELDS = {Shown.NAME: SELLER_NAME, Shown.NUMBER: SELLER_NUMBER, Shown.PAYEE: SELLER_PAYEE}
 CLOSED: dict[Language, str] = {
     "en": "Nothing of this seller is opened: no such seller, or their data is restricted or to be forgotten.",
@@ -54,14 +56,14 @@ CLOSED: dict[Language, str] = {
 def show_seller(
     context: typer.Context,
     seller: Annotated[str, typer.Argument(help="slr_…")],
-    why: Annotated[str, typer.Option(help="what it is about, such as the number of a call; no personal data")],
+    reference: Annotated[str, typer.Option(help="what it is about, such as the number of a call; no personal data")],
     field: Annotated[list[Shown] | None, typer.Option(help="only these; each kind of item is counted apart")] = None,
 ) -> None:
     """Shows a seller's name, number and account, masked. It is recorded and counted first."""
     office: Office = context.obj
     fields = {_FIELDS[shown].name: shown.value for shown in field or Shown}
     now = clock.SystemClock().now
-    read = officers.read(office.officer, HELP_SELLER.id, why, subjects=[seller], fields=fields, now=now())
+    read = officers.read(office.officer, HELP_SELLER.id, reference, subjects=[seller], fields=fields, now=now())
     opened = office.opened(read)
     if not opened:
         fail(CLOSED[office.language], code=1)
@@ -79,18 +81,40 @@ def forget_seller(
 
 
 @app.command("forgotten")
-def list_forgotten(context: typer.Context, limit: int = 100) -> None:
-    """Who was or will be forgotten; `epoch` is the one whose destruction makes it final."""
-    with context.obj.reading() as connection:
-        rows = shredding.newest(connection, rows_max=min(limit, ROWS_MAX))
-    context.obj.table(Shredding.__struct_fields__, [msgspec.structs.astuple(row) for row in rows])
+def list_forgotten(context: typer.Context, limit: Limit = 100) -> None:
+    """Who was or will be forgotten, and what keeps the keys until when; `epoch` is the one whose end makes it final."""
+    office: Office = context.obj
+    rules = _rules(office)
+    with office.reading() as connection:
+        rows = shredding.newest(connection, rows_max=limit)
+        waiting = [row.subject for row in rows if row.shredded_at is None]
+        entries, held = retention.own_entries(connection, waiting), standing.holds_of(connection, waiting)
+    reasons = (_kept_by(row, entries.get(row.subject), held.get(row.subject), rules) for row in rows)
+    office.table(FORGOTTEN, [(*msgspec.structs.astuple(row), why) for row, why in zip(rows, reasons, strict=True)])
+
+
+def _rules(office: Office) -> RetentionRules:
+    try:
+        return office.settings.retention_rules
+    except BadRetention as error:
+        fail(str(error))
+
+
+def _kept_by(row: Shredding, entry: Entry | None, hold: LegalHold | None, rules: RetentionRules) -> str:
+    """Why the keys of somebody who is to be forgotten are still there: a case, or a rule with its law."""
+    if hold is not None:
+        return f"legal hold: {hold.cases}"
+    if row.shredded_at is not None or entry is None or not row.due_at:
+        return ""
+    rule = rules.rule(entry.channel, entry.category)
+    return f"{rule.channel}.{rule.category}: {rule.law} {rule.version}, {rule.article}"
 
 
 @app.command()
 def certificate(
     context: typer.Context,
     seller: Annotated[str, typer.Argument(help="slr_…")],
-    to: Annotated[Path, typer.Option(help="where the certificate is to be kept")],
+    to: Annotated[Path, typer.Option(help="a new file for the certificate")],
 ) -> None:
     """Signs a certificate that a seller was forgotten; `suyuan deletion check` checks it anywhere."""
     office: Office = context.obj
@@ -103,8 +127,11 @@ def certificate(
         fail(str(error), code=1)
     if isinstance(certified, Refusal):
         refuse(certified, office.language)
-    to.write_bytes(sign_certificate(certified, [PlatformKey(keys.key_id, keys.signer)]) + b"\n")
-    office.tell({"certificate": str(to), "state": certified.state, "final_by": clock.text(certified.final_by)})
+    with new_file(to, office.language) as opened:
+        opened.write(sign_certificate(certified, [PlatformKey(keys.key_id, keys.signer)]) + b"\n")
+    office.tell(
+        {"seller": seller, "file": str(to), "state": certified.state, "final_by": clock.text(certified.final_by)}
+    )
 
 
 async def _certified(office: Office, seller: str) -> Certificate | Refusal:
@@ -117,7 +144,7 @@ async def _certified(office: Office, seller: str) -> Certificate | Refusal:
 def hold_seller(
     context: typer.Context,
     seller: Annotated[str, typer.Argument(help="slr_…")],
-    case: Annotated[str, typer.Option(help="the number of the case, without personal data")],
+    case: Annotated[str, typer.Option(help="its number, such as （2026）京0105刑初17号; no spaces, no personal data")],
 ) -> None:
     """Keeps everything of a seller from being deleted while a case is open; acts at once and opens nothing."""
     office: Office = context.obj
@@ -136,16 +163,16 @@ def release_seller(
 
 
 @app.command("held")
-def list_held(context: typer.Context, limit: int = 100) -> None:
+def list_held(context: typer.Context, limit: Limit = 100) -> None:
     """Whose data a case keeps, by pseudonym."""
     with context.obj.reading() as connection:
-        rows = standing.holds(connection, rows_max=min(limit, ROWS_MAX))
-    context.obj.table(LegalHold.__struct_fields__, [msgspec.structs.astuple(row) for row in rows])
+        rows = standing.holds(connection, rows_max=limit)
+    context.obj.table(("seller", "cases"), [msgspec.structs.astuple(row) for row in rows])
 
 
 @app.command("list")
-def list_sellers(context: typer.Context, partner: str = "", after: str = "", limit: int = 100) -> None:
+def list_sellers(context: typer.Context, partner: str = "", after: str = "", limit: Limit = 100) -> None:
     """Sellers by pseudonym, in the order of their ids."""
     with context.obj.reading() as connection:
-        rows = roll.sellers(connection, partner=partner, after=after, rows_max=min(limit, ROWS_MAX))
+        rows = roll.sellers(connection, partner=partner, after=after, rows_max=limit)
     context.obj.table(roll.ListedSeller._fields, list(rows))

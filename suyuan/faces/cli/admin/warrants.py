@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,16 +13,20 @@ import typer
 from suyuan.base import clock
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.faces import officers
-from suyuan.faces.cli.admin.office import ROWS_MAX, Office, beginning_of, end_of, new_id
-from suyuan.faces.cli.speaking import refuse
+from suyuan.faces.cli.admin.office import Office, beginning_of, end_of, new_id
+from suyuan.faces.cli.speaking import Limit, refuse
 from suyuan.faces.cli.terminal import fail
 from suyuan.flows.hold_warrants import AddWarrant, EndWarrant
 from suyuan.privacy import warrants
-from suyuan.privacy.purposes import ANSWER_AUTHORITY
+from suyuan.privacy.purposes import ANSWER_AUTHORITY, FIELDS
 from suyuan.privacy.warrants import Warrant
 
 app = typer.Typer(no_args_is_help=True, help="Orders of lawful authorities.")
 
+# What no order opens, such as a PIN, cannot be named by one.
+OrderedField = StrEnum(  # type: ignore[misc]  # Made of the closed list.
+    "OrderedField", {field.name: field.name for field in FIELDS if ANSWER_AUTHORITY in field.purposes}
+)
 WarrantId = Annotated[str, typer.Argument(help="wrt_…")]
 
 
@@ -33,7 +38,7 @@ def add_warrant(
     document_no: Annotated[str, typer.Option(help="the number of the paper")],
     document: Annotated[Path, typer.Option(help="its scan; only its digest is kept")],
     subject: Annotated[list[str], typer.Option(help="slr_… or rdm_…, as often as it names somebody")],
-    field: Annotated[list[str], typer.Option(help="seller.name/1 …, as often as it names a field")],
+    field: Annotated[list[OrderedField], typer.Option(help="as often as it names a field")],
     begins: Annotated[str, typer.Option(help="its first day, YYYY-MM-DD")],
     ends: Annotated[str, typer.Option(help="its last day, YYYY-MM-DD")],
 ) -> None:
@@ -41,7 +46,10 @@ def add_warrant(
     try:
         digest = hashlib.sha256(document.read_bytes()).hexdigest()
     except OSError as error:
-        fail(f"{document}: {error}")
+        fail(f"{document}: {error.strerror}")
+    begins_at, ends_at = beginning_of(begins, "--begins"), end_of(ends, "--ends")
+    if ends_at <= begins_at:
+        raise typer.BadParameter("it ends before it begins", param_hint="--ends")
     made = new_id("wrt")
     change = AddWarrant(
         id=made,
@@ -49,9 +57,9 @@ def add_warrant(
         document_no=document_no,
         document_sha256=digest,
         subjects=tuple(subject),
-        fields=tuple(field),
-        begins_at=beginning_of(begins, "--begins"),
-        ends_at=end_of(ends, "--ends"),
+        fields=tuple(one.value for one in field),
+        begins_at=begins_at,
+        ends_at=ends_at,
     )
     context.obj.propose(change, made)
 
@@ -63,11 +71,11 @@ def end_warrant(context: typer.Context, warrant: WarrantId) -> None:
 
 
 @app.command("list")
-def list_warrants(context: typer.Context, limit: int = 100) -> None:
+def list_warrants(context: typer.Context, limit: Limit = 100) -> None:
     """Orders, those that end last first."""
     office: Office = context.obj
     with office.reading() as connection:
-        rows = warrants.newest(connection, rows_max=min(limit, ROWS_MAX))
+        rows = warrants.newest(connection, rows_max=limit)
     office.table(Warrant.__struct_fields__, [msgspec.structs.astuple(row) for row in rows])
 
 
