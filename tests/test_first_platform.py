@@ -1,4 +1,4 @@
-"""The page that takes a newcomer from nothing to a paid card is run, step by step, as it stands."""
+"""The pages that take a newcomer to a paid card, and a compliance officer on from there, are run as they stand."""
 
 from __future__ import annotations
 
@@ -18,16 +18,21 @@ from tests.conftest import clear, room_for_a_server
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "first-platform.md"
+TOUR = ROOT / "docs" / "privacy-tour.md"
 DONE_WITHIN_S = 180
 STOP_TRIES, STOP_POLL_S = 100, 0.1
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the page's steps need curl, which is not installed here")
-def test_the_steps_of_the_first_platform_end_in_a_paid_card(tmp_path: Path) -> None:
-    """Every command of the page in one bash; only the ports and the folder are this test's own."""
+@pytest.mark.parametrize(
+    "pages", [[PAGE], pytest.param([PAGE, TOUR], marks=pytest.mark.nightly)], ids=["first", "tour"]
+)
+def test_the_steps_of_the_pages_do_what_they_say(tmp_path: Path, pages: list[Path]) -> None:
+    """Every command in one bash; only the ports and the folder are this test's own."""
     folder = room_for_a_server()
     folder.chmod(0o711)
-    script = "set -euo pipefail\n" + "\n".join(re.findall(r"```bash\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
+    blocks = [block for page in pages for block in re.findall(r"```bash\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
+    script = "set -euo pipefail\n" + "\n".join(blocks)
     for port in ("8620", "8621"):
         script = script.replace(f"={port}", f"={free_port()}")
     script = script.replace("try/", f"{folder}/").replace("python3 x.py suyuan", "suyuan-of-this-environment")
@@ -51,6 +56,12 @@ def test_the_steps_of_the_first_platform_end_in_a_paid_card(tmp_path: Path) -> N
     assert running.returncode == 0, said
     assert ",paid," in result, said + result
     assert "123456789012345678" not in said + result, "a PIN was shown"
+    if TOUR in pages:
+        assert "王芳" in said, "the order opened nothing"
+        assert "13800138000" not in said, "a number was shown whole"
+        assert "The photo left by the read" in said
+        assert "online.seller: 电子商务法 2018, 31" in said
+        assert "is a good certificate" in said
 
 
 def end(group: int) -> None:
