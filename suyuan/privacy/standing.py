@@ -71,10 +71,10 @@ def holds(connection: psycopg.Connection[TupleRow], *, rows_max: int) -> list[Le
 
 def holds_of(connection: psycopg.Connection[TupleRow], sellers: Iterable[str]) -> dict[str, LegalHold]:
     """The holds on these sellers that are not over, by seller."""
-    return {row[0]: LegalHold(*row) for row in connection.execute(_RESTRICTED = "SELECT subject FROM restriction WHERE subject = %s"
+    return {row[0]: LegalHold(*row) for row in connection.execute(_HOLDS_OF, (list(sellers),)).fetchall()}
+
+
+_RESTRICTED = "SELECT subject FROM restriction WHERE subject = %s"
 _HELD = "SELECT FROM legal_hold WHERE subject = %s AND cases <> ''"
-_HOLDS_OF, (list(sellers),)).fetchall()}
-
-
-_HOLDS_OF = "SELECT subject, cases FROM legal_hold WHERE cases <> '' AND subject = ANY(%s)"
 _HOLDS = "SELECT subject, cases FROM legal_hold WHERE cases <> '' ORDER BY subject LIMIT %s"
+_HOLDS_OF = "SELECT subject, cases FROM legal_hold WHERE cases <> '' AND subject = ANY(%s)"
