@@ -17,7 +17,7 @@ import typer
 from suyuan.base import clock
 from suyuan.base.refusals import Language, Reason, Refusal
 from suyuan.faces import officers
-from suyuan.faces.cli.admin.office import Connection, Office, beginning_of, end_of, new_id
+from suyuan.faces.cli.admin.office import IS_THERE, Connection, Office, beginning_of, end_of, new_id
 from suyuan.faces.cli.speaking import ROWS_MAX, Limit, refuse
 from suyuan.faces.cli.terminal import fail, tell
 from suyuan.flows.export_records import ExportRecords, change_of
@@ -192,10 +192,9 @@ def make_file(
         sign = functools.partial(officers.record_export, officer)
         return await make_export(Maker(line, vault, connection, now, sign), begin, to)
 
-    try:
-        made = office.run(story)
-    except OSError as error:
-        fail(str(error), code=1)
+    if to.exists():
+        fail(IS_THERE[office.language].format(file=to))
+    made = office.run(story)
     office.tell({"export": export, "file": str(to), "rows": made.rows, "sha256": made.sha256})
 
 

@@ -126,8 +126,10 @@ class Office:
             done = asyncio.run(_run(self.settings, vault, story))
         except KeyTrouble as trouble:
             fail(sentence_of(trouble), code=1)
-        except (BrokenSeal, NoEpochKey, OSError) as trouble:
+        except (BrokenSeal, NoEpochKey) as trouble:
             fail(str(trouble), code=1)
+        except OSError as trouble:
+            fail(f"{trouble.filename}: {trouble.strerror}" if trouble.strerror else str(trouble), code=1)
         if done is None:
             fail(NO_LINE[self.language], code=1)
         if isinstance(done, Refusal):
