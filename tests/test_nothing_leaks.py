@@ -145,10 +145,10 @@ def officers_at_work(house: WholeHouse) -> bytes:
     photo = (data / "photo.jpg").read_bytes()
     kept = house.suyuan(*ann, "paper", "add", house.person, str(data / "photo.jpg"), "--kind", "identity_photo")
     house.suyuan(
-        *ann, "paper", "show", kept["paper"], "--for", "verify_seller", "--reference", "call 17", "--to",
+        *ann, "paper", "show", kept["paper"], "--purpose", "verify_seller", "--reference", "call 17", "--to",
         str(data / "shown.jpg"),
     )  # fmt: skip
-    house.suyuan(*ann, "seller", "show", house.person, "--why", "call 17")
+    house.suyuan(*ann, "seller", "show", house.person, "--reference", "call 17")
     (data / "order.pdf").write_bytes(b"%PDF an order")
     warrant = house.decide(
         "warrant", "add", "某市公安局", "--document-no", "2026-17", "--document", str(data / "order.pdf"), "--subject",
