@@ -38,7 +38,7 @@ async def run_line(settings: Settings, database_url: str) -> None:
         present_leader = LineCaller(settings.line_socket, ANSWERS)
         lead = await wait_for_lead(connection, present_leader.is_alive)
         present_leader.close()
-        shelves = Shelves(LimitRules(), settings.disclosure_caps)
+        shelves = Shelves(LimitRules(), settings.disclosure_caps, settings.retention_rules)
         line = Line(connection, shelves, APPLIERS, lead, SystemClock(), reading=reading)
         server = await frames.serve(line, tuple(APPLIERS), settings.line_socket)
         async with server:

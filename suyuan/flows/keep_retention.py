@@ -30,7 +30,20 @@ from suyuan.flows.tidy_papers import drop_papers
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.history.privacy_events import TermEnded
 from suyuan.privacy import papers, retention
-from suyuan.privacy.retention import ACTIVE, OF_PAPERS, OF_REDEMPTIONS, RESTRICTED, SHREDDED, Entry, Plan, Rule
+from suyuan.privacy.retention import (
+    ACTIVE,
+    APPLICANT,
+    BALANCE_NUMBER,
+    CARD_SECRET,
+    OF_PAPERS,
+    OF_REDEMPTIONS,
+    ONLINE,
+    RESTRICTED,
+    SHREDDED,
+    Entry,
+    Plan,
+    Rule,
+)
 from suyuan.privacy.standing import NO_LONGER_NEEDED
 from suyuan.privacy.subject_keys import key_ids
 from suyuan.settle.redemption import SETTLED
@@ -45,17 +58,11 @@ AGAIN_S = DAY_S
 class EndTerm(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Asks the line to forget the data keys of these redemptions' sources, each with its fingerprint.
 
-    Only of those that were settled by `settled_before`, whatever the agenda believes.
+    The line has the rules itself, so it ends only terms that are over, whatever the agenda believes.
     """
 
     redemptions: tuple[str, ...]
     fingerprints: dict[str, bytes]
-    settled_before: int
-    category: str
-    channel: str
-    law: str
-    version: str
-    article: str
 
 
 class MoveSeller(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -78,7 +85,7 @@ async def keep_retention(shredder: Shredder, *, now: int) -> int:
         rule = shredder.rules.rule(channel, category)
         planned = {entry: retention.plan(rule, began_at=entry.began_at, now=now) for entry in group}
         if category in OF_REDEMPTIONS:
-            await _end_terms(shredder, rule, [entry for entry, plan in planned.items() if plan.state == SHREDDED], now)
+            await _end_terms(shredder, [entry for entry, plan in planned.items() if plan.state == SHREDDED], now)
             planned = {entry: plan for entry, plan in planned.items() if plan.state != SHREDDED}
         if category in OF_PAPERS:
             await _end_papers(shredder, [entry for entry, plan in planned.items() if plan.state == SHREDDED], now)
@@ -92,17 +99,11 @@ def _kind(entry: Entry) -> tuple[str, str]:
     return entry.channel, entry.category
 
 
-async def _end_terms(shredder: Shredder, rule: Rule, entries: list[Entry], now: int) -> None:
+async def _end_terms(shredder: Shredder, entries: list[Entry], now: int) -> None:
     keys = await shredder.subject_keys([place for entry in entries for place in key_ids(entry.id)])
     command = EndTerm(
         redemptions=tuple(entry.id for entry in entries),
         fingerprints={place: fingerprint_of(shredder.vault, key) for place, key in keys.items()},
-        settled_before=plus(now, -rule.max_d * DAY_S),
-        category=rule.category,
-        channel=rule.channel,
-        law=rule.law,
-        version=rule.version,
-        article=rule.article,
     )
     answer = await shredder.line.submit(command) if entries else TermsEnded(())
     done = answer.done if isinstance(answer, TermsEnded) else ()
@@ -135,13 +136,14 @@ async def _follow_plan(shredder: Shredder, entry: Entry, plan: Plan, now: int) -
 
 
 def want(shelves: Shelves, command: EndTerm, now: int) -> bool:
-    """Which rows are needed; whether a seller is held is asked once the redemptions are known."""
+    """Which rows are needed; who is held, and which rule it is, is asked once the redemptions are known."""
     redemptions = shelves.redemptions.shelf
     redemptions.want_all(command.redemptions)
     shelves.subject_keys.want_all(command.fingerprints)
     known = [redemptions.peek(name) for name in command.redemptions]
     shelves.holds.want_all(redemption.seller for redemption in known if redemption is not None)
     shelves.cards.shelf.want_all(redemption.card for redemption in known if redemption is not None)
+    shelves.register.partners.want_all(redemption.partner for redemption in known if redemption is not None)
     return all(
         redemption is not None or redemptions.is_absent(name)
         for name, redemption in zip(command.redemptions, known, strict=True)
@@ -150,25 +152,31 @@ def want(shelves: Shelves, command: EndTerm, now: int) -> bool:
 
 def apply(shelves: Shelves, command: EndTerm, turn: Turn) -> Decided:
     """Forgets the sources that nobody needs any more; what is in stock, under way or held is left alone."""
-    done = tuple(name for name in command.redemptions if _may_end(shelves, name, command.settled_before))
-    places = [place for name in done for place in key_ids(name) if place in command.fingerprints]
-    rows = [row for place in places if (row := shelves.subject_keys.get(place)) is not None and not row.is_forgotten]
-    for name in done:
+    over = {name: rule for name in command.redemptions if (rule := _rule_that_is_over(shelves, name, turn.at))}
+    for name in over:
         _forget_number(shelves, name)
+    rules = list(dict.fromkeys(over.values()))
+    events = [_end(shelves, command, rule, [name for name in over if over[name] is rule]) for rule in rules]
+    return Decided(TermsEnded(tuple(over)), tuple(event for event in events if event is not None))
+
+
+def _end(shelves: Shelves, command: EndTerm, rule: Rule, names: list[str]) -> TermEnded | None:
+    """Forgets what one rule ends; nothing is told of what was forgotten before."""
+    places = [place for name in names for place in key_ids(name) if place in command.fingerprints]
+    rows = [row for place in places if (row := shelves.subject_keys.get(place)) is not None and not row.is_forgotten]
     if not rows:
-        return Decided(TermsEnded(done))
+        return None
     forget_keys(shelves, rows, command.fingerprints)
-    event = TermEnded(
+    return TermEnded(
         redemptions=tuple(sorted({row.subject for row in rows})),
-        category=command.category,
-        channel=command.channel,
-        law=command.law,
-        version=command.version,
-        article=command.article,
+        category=rule.category,
+        channel=rule.channel,
+        law=rule.law,
+        version=rule.version,
+        article=rule.article,
         fingerprints=tuple(command.fingerprints[row.id].hex() for row in rows),
         epoch=max(row.epoch for row in rows),
     )
-    return Decided(TermsEnded(done), (event,))
 
 
 def _forget_number(shelves: Shelves, name: str) -> None:
@@ -180,32 +188,47 @@ def _forget_number(shelves: Shelves, name: str) -> None:
         shelves.cards.shelf.change(card.id, card)
 
 
-def _may_end(shelves: Shelves, name: str, settled_before: int) -> bool:
+def _rule_that_is_over(shelves: Shelves, name: str, at: int) -> Rule | None:
+    """The rule whose term is over for this redemption's source; None while anything still needs or keeps it."""
     redemption = shelves.redemptions.shelf.get(name)
-    return (
-        redemption is not None
-        and redemption.state in SETTLED
-        and redemption.changed_at <= settled_before
-        and not is_held(shelves, redemption.seller)
-    )
+    if redemption is None or redemption.state not in SETTLED or is_held(shelves, redemption.seller):
+        return None
+    partner = shelves.register.partners.get(redemption.partner)
+    category = CARD_SECRET if redemption.source == "card" else BALANCE_NUMBER
+    rule = shelves.terms.rule(ONLINE if partner is None else partner.trade_channel, category)
+    return rule if plus(redemption.changed_at, rule.max_d * DAY_S) <= at else None
 
 
 def want_move(shelves: Shelves, command: MoveSeller, now: int) -> bool:
-    """Which rows are needed."""
+    """Which rows are needed; the partner's, which says where it meets its sellers, once the seller is known."""
     want_intent(shelves, command.seller)
     want_restriction(shelves, command.seller)
+    seller = shelves.register.sellers.peek(command.seller)
+    if seller is None:
+        return shelves.register.sellers.is_absent(command.seller)
+    shelves.register.partners.want(seller.partner)
     return True
 
 
 def apply_move(shelves: Shelves, command: MoveSeller, turn: Turn) -> Decided:
     """Restricts a seller, gives one back to use, or begins to forget one."""
     answer = TermsEnded((command.seller,))
+    if command.state == SHREDDED and not _may_be_over(shelves, command.seller, turn.at):
+        return Decided(TermsEnded(()))
     if command.state == SHREDDED:
         intended = intend(shelves, command.seller, TERM_IS_OVER, by=BY_RULE, at=turn.at)
         return Decided(intended) if isinstance(intended, Refusal) else Decided(answer, intended)
     if command.state == RESTRICTED:
         return Decided(answer, restrict(shelves, command.seller, NO_LONGER_NEEDED, at=turn.at))
     return Decided(answer, resume(shelves, command.seller, NO_LONGER_NEEDED))
+
+
+def _may_be_over(shelves: Shelves, seller_id: str, at: int) -> bool:
+    """Whether any term of a seller can be over yet. When they last sold, the agenda knows and the line does not."""
+    seller = shelves.register.sellers.get(seller_id)
+    partner = None if seller is None else shelves.register.partners.get(seller.partner)
+    shortest = shelves.terms.rule(ONLINE if partner is None else partner.trade_channel, APPLICANT)
+    return seller is not None and plus(seller.registered_at, shortest.max_d * DAY_S) <= at
 
 
 APPLIER = Applier(want, apply)

@@ -34,6 +34,7 @@ from suyuan.privacy.papers import Paper
 from suyuan.privacy.pseudonyms import Pseudonym
 from suyuan.privacy.recipients import Recipient
 from suyuan.privacy.requests import OpenRequest, SubjectRequest
+from suyuan.privacy.retention import RetentionRules, load_rules
 from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.standing import LegalHold, Restriction
 from suyuan.privacy.subject_keys import SubjectKey, VaultEpoch
@@ -60,7 +61,9 @@ class _Written(Protocol):
 class Shelves:
     """The line's working set."""
 
-    def __init__(self, rules: LimitRules, caps: DisclosureCaps | None = None) -> None:
+    def __init__(
+        self, rules: LimitRules, caps: DisclosureCaps | None = None, terms: RetentionRules | None = None
+    ) -> None:
         self.register = Register()
         self.once = Once()
         self.cards = Cards()
@@ -84,6 +87,7 @@ class Shelves:
         self.abroad_subjects = Shelf(abroad.TABLE, AbroadSubject, changing=("year", "sensitive_year"), rows_max=0)
         self.abroad_count = Shelf(abroad.COUNT_TABLE, AbroadCount, changing=("year", "people", "sensitive"))
         self.caps = caps or DisclosureCaps()
+        self.terms = terms or load_rules()
         self.requests = Shelf(
             requests.TABLE, SubjectRequest, changing=requests.CHANGING, rows_max=REQUESTS_IN_MEMORY_MAX
         )

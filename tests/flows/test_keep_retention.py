@@ -19,7 +19,7 @@ from suyuan.flows.follow_history import follow_history
 from suyuan.flows.forget_subject import Forgotten, Shredder, finish_shreddings
 from suyuan.flows.hold_records import HeldSubject, LiftHold
 from suyuan.flows.hold_warrants import AddWarrant
-from suyuan.flows.keep_retention import EndTerm, TermsEnded, keep_retention
+from suyuan.flows.keep_retention import EndTerm, MoveSeller, TermsEnded, keep_retention
 from suyuan.flows.read_fields import ReadRecorded
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.sell_on import SellOn
@@ -273,12 +273,21 @@ def test_the_line_ends_no_term_that_is_not_over_whatever_it_is_asked(house: Hous
     """A keeper with a wrong agenda, or a wrong clock, cannot shred what is in use."""
     redemption = sell(house, 1)
     place = f"{redemption}/card_secret"
-    asked = EndTerm((redemption, "rdm_nobody"), {place: bytes(16)}, house.clock.now(), "c", "online", "l", "1", "1")
+    asked = EndTerm((redemption, "rdm_nobody"), {place: bytes(16)})
     assert submit(house, asked) == TermsEnded(())
     hear(house, redemption, "consumed", "paid")
-    early = msgspec.structs.replace(asked, settled_before=house.clock.now() - DAY_S * 10**6)
-    assert submit(house, early) == TermsEnded(())
+    house.clock.advance(29 * DAY_S)
+    assert submit(house, asked) == TermsEnded(())
     assert secret_is_there(house, redemption)
+    house.clock.advance(2 * DAY_S)
+    assert submit(house, asked) == TermsEnded((redemption,))
+
+
+def test_the_line_gives_up_no_seller_whose_term_cannot_be_over_yet(house: House) -> None:
+    """Whoever holds its socket and says that a year has passed is not believed."""
+    assert submit(house, MoveSeller("slr_new", "shredded")) == TermsEnded(())
+    assert submit(house, MoveSeller("slr_nobody", "shredded")) == TermsEnded(())
+    assert house.rows("SELECT * FROM shredding") == []
 
 
 def test_a_keeper_that_dies_before_the_agenda_is_kept_goes_on_and_tells_nothing_twice(house: House) -> None:
