@@ -27,7 +27,7 @@ from suyuan.history.paper_events import PaperDeleted, PaperSealed
 from suyuan.history.privacy_events import FieldsRead, FieldsRead1
 from suyuan.history.store import Recorded
 from suyuan.privacy import readings, retention
-from suyuan.privacy.retention import APPLICANT, BALANCE_NUMBER, CARD_SECRET, SELLER, Entry, RetentionRules
+from suyuan.privacy.retention import APPLICANT, SELLER, Entry, RetentionRules, category_of
 from suyuan.settle import refused as refusals_kept
 from suyuan.settle.redemption import sellers_of
 from suyuan.settle.roll import trade_channels
@@ -109,10 +109,9 @@ def _entries(event: Event, at: int, channels: Mapping[str, str], rules: Retentio
             return [_entry(event.seller, event.seller, (channels[event.partner], APPLICANT), at, rules)]
         case RedemptionTaken():
             channel = channels[event.partner]
-            category = CARD_SECRET if event.source == "card" else BALANCE_NUMBER
             return [
                 _entry(event.seller, event.seller, (channel, SELLER), at, rules),
-                _entry(event.redemption, event.seller, (channel, category), at, rules),
+                _entry(event.redemption, event.seller, (channel, category_of(event.source)), at, rules),
             ]
         case PaperSealed():
             return [_entry(event.paper, event.seller, (channels[event.partner], event.paper_kind), at, rules)]

@@ -33,8 +33,6 @@ from suyuan.privacy import papers, retention
 from suyuan.privacy.retention import (
     ACTIVE,
     APPLICANT,
-    BALANCE_NUMBER,
-    CARD_SECRET,
     OF_PAPERS,
     OF_REDEMPTIONS,
     ONLINE,
@@ -43,6 +41,7 @@ from suyuan.privacy.retention import (
     Entry,
     Plan,
     Rule,
+    category_of,
 )
 from suyuan.privacy.standing import NO_LONGER_NEEDED
 from suyuan.privacy.subject_keys import key_ids
@@ -194,8 +193,7 @@ def _rule_that_is_over(shelves: Shelves, name: str, at: int) -> Rule | None:
     if redemption is None or redemption.state not in SETTLED or is_held(shelves, redemption.seller):
         return None
     partner = shelves.register.partners.get(redemption.partner)
-    category = CARD_SECRET if redemption.source == "card" else BALANCE_NUMBER
-    rule = shelves.terms.rule(ONLINE if partner is None else partner.trade_channel, category)
+    rule = shelves.terms.rule(ONLINE if partner is None else partner.trade_channel, category_of(redemption.source))
     return rule if plus(redemption.changed_at, rule.max_d * DAY_S) <= at else None
 
 

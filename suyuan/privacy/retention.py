@@ -124,6 +124,11 @@ def load_rules(*, aml_obliged: bool = False, days: Mapping[str, int] | None = No
     return RetentionRules(rules)
 
 
+def category_of(source: str) -> str:
+    """Under which category the sealed source of a redemption is kept, a card or a balance."""
+    return CARD_SECRET if source == "card" else BALANCE_NUMBER
+
+
 class Plan(NamedTuple):
     """The state that something should be in now, and the instant at which that changes; None for never."""
 

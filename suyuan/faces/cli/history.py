@@ -19,11 +19,12 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
-from suyuan.base import clock, db
+from suyuan.base import clock
 from suyuan.base.refusals import Language
-from suyuan.config import BadSettings, load_settings
+from suyuan.config import BadSettings, Settings, load_settings
+from suyuan.faces.cli.reading import reading
 from suyuan.faces.cli.speaking import Json, Lang, language_of
-from suyuan.faces.cli.terminal import as_json, fail, no_platform
+from suyuan.faces.cli.terminal import as_json, fail
 from suyuan.history.store import HistoryIsBroken, Recorded, follow, next_seq, replay
 
 POLL_S = 0.5
@@ -109,15 +110,10 @@ def export(
 def _reading(place: Path | str) -> Iterator[psycopg.Connection[Any]]:
     """A connection that can write nothing, to a database by URL or to the one of a data folder."""
     try:
-        if isinstance(place, Path):
-            settings = load_settings(place)
-            place = settings.database_url or settings.data / "pg"
-            if isinstance(place, Path) and not place.exists():
-                fail(no_platform(settings.data))
-        with db.serving(place) as url, db.connect(url, autocommit=True) as connection:
-            connection.execute("SET default_transaction_read_only = on")
+        settings = load_settings(place) if isinstance(place, Path) else Settings(data=Path(), database_url=place)
+        with reading(settings) as connection:
             yield connection
-    except (db.DatabaseTrouble, BadSettings) as trouble:
+    except BadSettings as trouble:
         fail(str(trouble))
     except HistoryIsBroken as broken:
         fail(str(broken), code=1)

@@ -23,12 +23,12 @@ import typer
 from psycopg.rows import TupleRow
 
 from suyuan.app.keys import load_keys
-from suyuan.base import db
 from suyuan.base.clock import DAY_S, SECOND, SHANGHAI_AHEAD_S, SystemClock, shanghai_day, text
 from suyuan.base.refusals import Language, Reason, Refusal
 from suyuan.config import BadSettings, load_settings
+from suyuan.faces.cli.reading import reading
 from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table, refuse
-from suyuan.faces.cli.terminal import as_json, fail, no_platform, sentence_of, tell
+from suyuan.faces.cli.terminal import as_json, fail, sentence_of, tell
 from suyuan.faces.csv_rows import Broken
 from suyuan.faces.leak_file import Leak, read_leak, text_of
 from suyuan.flows.attribute_leak import EXPORT, attribute_leak, candidates_of
@@ -247,14 +247,9 @@ def _platform(data: Path) -> Iterator[tuple[psycopg.Connection[TupleRow], Vault]
     """A connection that can write nothing, and the vault of whose keys the marks derive."""
     try:
         settings = load_settings(data)
-        place = settings.database_place
-        if isinstance(place, Path) and not place.exists():
-            fail(no_platform(settings.data))
-        vault = load_keys(settings).vault
-        with db.serving(place) as url, db.connect(url, autocommit=True) as connection:
-            connection.execute("SET default_transaction_read_only = on")
-            yield connection, vault
-    except (db.DatabaseTrouble, BadSettings) as trouble:
+        with reading(settings) as connection:
+            yield connection, load_keys(settings).vault
+    except BadSettings as trouble:
         fail(str(trouble))
     except KeyTrouble as trouble:
         fail(sentence_of(trouble))

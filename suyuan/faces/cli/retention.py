@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import psycopg
 import typer
-from psycopg.rows import TupleRow
 
-from suyuan.base import clock, db
+from suyuan.base import clock
 from suyuan.base.clock import DAY_S
 from suyuan.base.refusals import Language
 from suyuan.config import BadSettings, Settings, load_settings
+from suyuan.faces.cli.reading import reading
 from suyuan.faces.cli.speaking import Json, Lang, Limit, Shared, language_of, print_table
-from suyuan.faces.cli.terminal import as_json, fail, no_platform, tell
+from suyuan.faces.cli.terminal import as_json, fail, tell
 from suyuan.privacy import retention
 from suyuan.privacy.retention import BadRetention, NoRule, RetentionRules, Rule
 
@@ -81,7 +79,7 @@ def rules(context: typer.Context) -> None:
 def report(context: typer.Context) -> None:
     """How much is in ordinary use, restricted and shredded. Exit status 1 where something has no rule."""
     asked: _Asked = context.obj
-    with _reading(asked) as connection:
+    with reading(asked.settings, asked.language) as connection:
         counted = retention.counted(connection)
     asked.table(retention.Counted._fields, list(counted))
     try:
@@ -100,7 +98,7 @@ def plan(
     """A dry run: what will change its state within so many days, and to which."""
     asked: _Asked = context.obj
     until = clock.plus(clock.SystemClock().now(), days * DAY_S)
-    with _reading(asked) as connection:
+    with reading(asked.settings, asked.language) as connection:
         entries = retention.due_until(connection, until=until, rows_max=limit)
     rows = []
     for entry in entries:
@@ -118,15 +116,3 @@ def _row(rule: Rule, language: Language) -> tuple[object, ...]:
         rule.channel, rule.category, rule.active_d, rule.min_d, rule.max_d, rule.law, rule.version, rule.article,
         what, begins,
     )  # fmt: skip
-
-
-@contextmanager
-def _reading(asked: _Asked) -> Iterator[psycopg.Connection[TupleRow]]:
-    place = asked.settings.database_place
-    if isinstance(place, Path) and not place.exists():
-        fail(no_platform(asked.settings.data, asked.language))
-    try:
-        with db.serving(place) as url, db.connect(url) as connection:
-            yield connection
-    except db.DatabaseTrouble as trouble:
-        fail(str(trouble))
