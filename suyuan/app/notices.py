@@ -43,6 +43,10 @@ _OTHERS = {
         "不保存；通向其假名的线索在不再需要后一日内删除",
     ),
     "number_proof.identity_number": Words("not kept; only whom it matched", "不保存，仅保留核对结果"),
+    "leaf.sealed_keys": Words(
+        "as long as what it opens, then destroyed with it; from then on the public log says nothing of this person",
+        "与其所开启的内容保存期相同；随本人其他数据一并销毁，此后公开日志不再说明其任何信息",
+    ),
     "device.key": Words(
         "stays in the record of the platform, which nobody can change; it names nobody by itself",
         "留存于不可更改的平台记录中；其本身不指明任何人",

@@ -80,6 +80,11 @@ async def fetch_keys(connection: psycopg.AsyncConnection[TupleRow], ids: Iterabl
     return {row[0]: SubjectKey(*row) for row in rows}
 
 
+def read_keys(connection: psycopg.Connection[TupleRow], ids: Iterable[str]) -> dict[str, SubjectKey]:
+    """The same for whoever works through history in order."""
+    return {row[0]: SubjectKey(*row) for row in connection.execute(_BY_ID, (list(ids),)).fetchall()}
+
+
 async def look_up_keys(fetch: Fetch, ids: Iterable[str]) -> dict[str, SubjectKey]:
     """The same for an API worker. `fetch` is `base.db.ReadPool.fetch`."""
     return {row[0]: SubjectKey(*row) for row in await fetch(_BY_ID, (list(ids),))}

@@ -53,6 +53,11 @@ ROWS_LEFT_BY = {
         "SELECT id, codes FROM code_count",
         ("2026-11-22/number/a", 3),
     ),
+    "0009": (
+        "INSERT INTO shard VALUES ('2026', 0, 'api.example.com/log/2026')",
+        "SELECT name, first_seq, origin FROM shard",
+        ("2026", 0, "api.example.com/log/2026"),
+    ),
 }
 
 

@@ -1,0 +1,151 @@
+"""What of an event goes into the public log: one salted digest, which says nothing, and can be opened member by member.
+
+A *record* is the ordered list of members of an event: `seq`, `at`, then those of its canonical JSON body, in its order.
+A member's text is `"name":value`, byte for byte as it is stored. A tuple of a personal class has a member for each
+element, `subjects/0` and so on, so that each can be opened, and forgotten, by itself.
+
+    commitment of a member   c = SHA-256(salt ‖ text)                     salt: 32 bytes
+    digest of a record           SHA-256("suyuan record 1\\n" ‖ c_1 ‖ … ‖ c_n), the entry in the log
+    salts of a group             SHAKE-256(r), cut into pieces of 32 bytes, one a member, in order
+
+Members fall into groups by whom they are about: group 0 holds the open ones, and each subject has a group of its own.
+Each group has its own r, 32 fresh random bytes. So whoever can open what a record says of one person learns nothing of
+another person in it, not even by guessing; and where r is gone, the digest stays and means nothing.
+
+What a member is about stands in its type (`privacy.classes`): an open one is about nobody, any other about the event's
+`seller` or `subject`, except what `_OF_CARDS` names, which is about the card and forgotten with its redemption. The
+network from which strangers called is about nobody whom anyone could forget, so it is open.
+
+>>> from suyuan.history.events import PayoutPaid, encode
+>>> kept = Kept(7, 1_700_000_000_000_000, "payout_paid/1", encode(PayoutPaid("rdm_1", "B-1", 8000, "money")))
+>>> record = record_of(kept)
+>>> record.texts[0], record.texts[4], record.subjects
+(b'"seq":7', b'"redemption":"rdm_1"', [])
+>>> salts = salts_of(record, OPEN_GROUP, bytes(32))
+>>> digest_of(record, [bytes(32)]) == sum_up(commit(record.texts[place], salts[place]) for place in range(7))
+True
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, get_args, get_type_hints
+
+import msgspec
+
+from suyuan.history.events import Event, RedemptionTaken, kind_of_type
+from suyuan.history.fact import Fact
+from suyuan.history.store import Kept
+from suyuan.privacy.classes import Privacy
+
+SALT_BYTES = 32
+GROUP_KEY_BYTES = 32
+OPEN_GROUP = 0
+# Whom a personal member is about where the event names nobody; nobody has keys, so it is never opened.
+NOBODY = ""
+_PREFIX = b"suyuan record 1\n"
+_OF_CARDS: dict[type[Fact], tuple[str, ...]] = {RedemptionTaken: ("source_index", "sealed_serial", "sealed_secret")}
+_NAMING = ("seller", "subject")
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
+_text = msgspec.json.Decoder(str | None)
+
+
+class UnknownKind(Exception):
+    """Raised for an event of a kind that this suyuan does not know: whom its members are about is unknown too."""
+
+
+class Record(NamedTuple):
+    """The members of an event, and the group of each; `subjects` names those of the groups from 1 on."""
+
+    texts: list[bytes]
+    groups: list[int]
+    subjects: list[str]
+
+
+class _Kind(NamedTuple):
+    """Of a kind of event: the members about somebody, by the member that names them; and those of many people."""
+
+    about: dict[str, str]
+    lists: frozenset[str]
+
+
+def record_of(kept: Kept) -> Record:
+    """The record of an event. Raises `UnknownKind`."""
+    kind = _KINDS.get(kept.kind)
+    if kind is None:
+        raise UnknownKind(f"event {kept.seq} is of the kind {kept.kind}, which this version does not know; update it")
+    members = _members.decode(kept.body)
+    texts = [b'"seq":%d' % kept.seq, b'"at":%d' % kept.at]
+    if not (kind.about or kind.lists):
+        texts += [b'"%s":%s' % (name.encode(), raw) for name, raw in members.items()]
+        return Record(texts, [OPEN_GROUP] * len(texts), [])
+    groups, numbers = [OPEN_GROUP, OPEN_GROUP], _Numbers()
+    for name, raw in members.items():
+        if name in kind.lists and (elements := _elements.decode(raw)):
+            texts += [b'"%s/%d":%s' % (name.encode(), place, element) for place, element in enumerate(elements)]
+            groups += [numbers.of(element) for element in elements]
+            continue
+        texts.append(b'"%s":%s' % (name.encode(), raw))
+        groups.append(numbers.of(members[kind.about[name]]) if name in kind.about else OPEN_GROUP)
+    return Record(texts, groups, list(numbers.subjects))
+
+
+class _Numbers:
+    """Numbers the subjects of a record as they come."""
+
+    __slots__ = ("subjects",)
+
+    def __init__(self) -> None:
+        self.subjects: dict[str, int] = {}
+
+    def of(self, raw: msgspec.Raw) -> int:
+        return self.subjects.setdefault(_text.decode(raw) or NOBODY, len(self.subjects) + 1)
+
+
+def salts_of(record: Record, group: int, key: bytes) -> dict[int, bytes]:
+    """The salts of one group's members, by their positions in the record."""
+    positions = [position for position, one in enumerate(record.groups) if one == group]
+    return dict(zip(positions, _squeeze(key, len(positions)), strict=True))
+
+
+def _squeeze(key: bytes, count: int) -> list[bytes]:
+    stream = hashlib.shake_256(key).digest(SALT_BYTES * count)
+    return [stream[at : at + SALT_BYTES] for at in range(0, len(stream), SALT_BYTES)]
+
+
+def commit(text: bytes, salt: bytes) -> bytes:
+    """The commitment to a member."""
+    return hashlib.sha256(salt + text).digest()
+
+
+def sum_up(commitments: Iterable[bytes]) -> bytes:
+    """The digest of a record: its entry in the log."""
+    return hashlib.sha256(_PREFIX + b"".join(commitments)).digest()
+
+
+def digest_of(record: Record, keys: Sequence[bytes]) -> bytes:
+    """The entry of a record whose groups have these keys, one more than it has subjects."""
+    sha256, texts = hashlib.sha256, record.texts
+    if not record.subjects:
+        salts = _squeeze(keys[OPEN_GROUP], len(texts))
+        return sum_up([sha256(salt + text).digest() for salt, text in zip(salts, texts, strict=True)])
+    sizes = Counter(record.groups)
+    streams = [iter(_squeeze(key, sizes[group])) for group, key in enumerate(keys)]
+    return sum_up(
+        [sha256(next(streams[group]) + text).digest() for group, text in zip(record.groups, texts, strict=True)]
+    )
+
+
+def _kind(event: type[Fact]) -> _Kind:
+    hints = get_type_hints(event, include_extras=True)
+    personal = {name: hints[name] for name in event.__struct_fields__ if Privacy.OPEN not in get_args(hints[name])}
+    lists = frozenset(name for name, hint in personal.items() if get_args(hint)[0] == tuple[str, ...])
+    whose = next((name for name in _NAMING if name in hints), None)
+    about = {} if whose is None else {name: whose for name in personal if name not in lists}
+    return _Kind(about | dict.fromkeys(_OF_CARDS.get(event, ()), "redemption"), lists)
+
+
+_KINDS = {kind_of_type(event): _kind(event) for event in get_args(Event)}

@@ -1,0 +1,212 @@
+"""The leaves of the public log as the platform keeps them: each event's digest, and the keys that open its members.
+
+Owns two tables. `leaf` holds a row for each event: `digest`, its entry in the log; `open_key`, the key of the open
+members' group, in the clear, because these members are; `sealed_keys`, those of the groups of its subjects, in their
+order, each sealed under its subject's own data key and parted by spaces. A subject that was forgotten before its event
+was sealed, or that nobody knows, has `-` there: the key was never kept. `shard` says with which event each shard of
+the log begins; the index of a leaf is its `seq` less that.
+
+Invariants: leaves have no gaps; a leaf never changes, so whatever is lost of the log's files can be made again from
+here, byte for byte, without opening anything; none is made of an event that is not committed.
+
+>>> shard_of_year(1_767_225_600_000_000)
+'2026'
+>>> Leaf(7, b"", b"", "- 2a.AAAA").sealed
+['-', '2a.AAAA']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import islice
+from typing import NamedTuple
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from suyuan.base.clock import SECOND, Micros
+from suyuan.base.db import Fetch
+from suyuan.evidence.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, digest_of, record_of
+from suyuan.history.store import HistoryIsBroken, Kept, read
+from suyuan.privacy.classes import Privacy
+from suyuan.privacy.keyring import NONCE_BYTES, NoEpochKey
+from suyuan.privacy.purposes import RECORD_KEY
+from suyuan.privacy.subject_keys import key_id, read_keys
+from suyuan.privacy.vault import BrokenSeal, OpenKey, Vault
+
+NEVER_KEPT = "-"
+# Which of a subject's data keys closes the keys of its groups: one that lives as long as the subject itself.
+_CLOSING_CLASSES = (Privacy.IDENTITY, Privacy.CARD_SECRET, Privacy.CONTACT)
+
+Connection = psycopg.Connection[TupleRow]
+
+
+class Leaf(NamedTuple):
+    """An event's digest, and what opens it."""
+
+    seq: int
+    digest: bytes
+    open_key: bytes
+    sealed_keys: str
+
+    @property
+    def sealed(self) -> list[str]:
+        """The sealed key of each group from 1 on."""
+        return self.sealed_keys.split()
+
+
+class Shard(NamedTuple):
+    """A year's log, the event that it begins with, and the name under which the world knows it."""
+
+    name: str
+    first_seq: int
+    origin: str
+
+
+def shard_of_year(at: int) -> str:
+    """The shard into which an event of this instant belongs; a year begins in UTC."""
+    return str(datetime.fromtimestamp(at // SECOND, UTC).year)
+
+
+def year_after(at: int) -> Micros:
+    """The instant at which the next year, and with it the next shard, begins."""
+    year = datetime.fromtimestamp(at // SECOND, UTC).year + 1
+    return Micros(int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * SECOND)
+
+
+# --- making them ---------------------------------------------------------------------------------
+
+
+def closing_places(subjects: Iterable[str]) -> list[str]:
+    """Where the data keys lie that may close what opens these subjects' members."""
+    return [key_id(subject, key_class) for subject in subjects for key_class in _CLOSING_CLASSES]
+
+
+def make_leaf(kept: Kept, record: Record, keys: Mapping[str, OpenKey], vault: Vault, chance: bytes) -> Leaf:
+    """The leaf of an event. `chance` is `chance_bytes(record)` fresh random bytes; never use them twice."""
+    groups = 1 + len(record.subjects)
+    group_keys = [chance[at : at + GROUP_KEY_BYTES] for at in range(0, groups * GROUP_KEY_BYTES, GROUP_KEY_BYTES)]
+    sealed = []
+    for number, subject in enumerate(record.subjects, 1):
+        closing = keys.get(subject)
+        if closing is None:
+            sealed.append(NEVER_KEPT)
+            continue
+        nonce_at = groups * GROUP_KEY_BYTES + (number - 1) * NONCE_BYTES
+        nonce = chance[nonce_at : nonce_at + NONCE_BYTES]
+        sealed.append(vault.seal(group_keys[number].hex(), closing, RECORD_KEY, chance=nonce))
+    return Leaf(kept.seq, digest_of(record, group_keys), group_keys[OPEN_GROUP], " ".join(sealed))
+
+
+def chance_bytes(record: Record) -> int:
+    """How much chance a leaf of this record takes."""
+    return GROUP_KEY_BYTES + len(record.subjects) * (GROUP_KEY_BYTES + NONCE_BYTES)
+
+
+def keep_leaves(
+    connection: Connection, vault: Vault, *, log_name: str, chance: Callable[[int], bytes], events_max: int
+) -> int:
+    """Makes the leaves of the events that have none yet, in one transaction. Returns how many it made.
+
+    A shard that begins among them is known as `log_name`, a slash and its own name from then on.
+    Raises `UnknownKind`, `HistoryIsBroken`, and `KeyTrouble` where no key is within reach; then none is made.
+    """
+    with connection.transaction():
+        first = next_leaf(connection)
+        stretch = list(islice(read(connection, first), events_max))
+        if not stretch:
+            return 0
+        records = [record_of(kept) for kept in stretch]
+        keys = _closing_keys(connection, vault, {subject for record in records for subject in record.subjects})
+        leaves = (
+            make_leaf(kept, record, keys, vault, chance(chance_bytes(record)))
+            for kept, record in zip(stretch, records, strict=True)
+        )
+        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.write(b"".join([b"%d\t\\\\x%s\t\\\\x%s\t%s\n" % _copied(leaf) for leaf in leaves]))
+        for name, first_seq in _begun(stretch, newest_shard(connection)):
+            begin_shard(connection, Shard(name, first_seq, f"{log_name}/{name}"))
+    return len(stretch)
+
+
+def _closing_keys(connection: Connection, vault: Vault, subjects: set[str]) -> dict[str, OpenKey]:
+    rows = read_keys(connection, closing_places(subjects)) if subjects else {}
+    unlocked: dict[str, OpenKey] = {}
+    for place in closing_places(subjects):
+        row = rows.get(place)
+        if row is None or row.is_forgotten or row.subject in unlocked:
+            continue
+        with suppress(NoEpochKey, BrokenSeal):
+            # A key that does not open closes nothing that could be opened either.
+            unlocked[row.subject] = vault.unlock(row)
+    return unlocked
+
+
+def _copied(leaf: Leaf) -> tuple[int, bytes, bytes, bytes]:
+    return leaf.seq, leaf.digest.hex().encode(), leaf.open_key.hex().encode(), leaf.sealed_keys.encode()
+
+
+def begin_shard(connection: Connection, shard: Shard) -> None:
+    """Has a shard begin, in the caller's transaction."""
+    connection.execute("INSERT INTO shard (name, first_seq, origin) VALUES (%s, %s, %s)", shard)
+
+
+def _begun(stretch: Sequence[Kept], newest: Shard | None) -> Iterator[tuple[str, int]]:
+    """The shards that begin in a stretch. A clock that went back begins no old year again."""
+    year = newest.name[:4] if newest is not None else ""
+    ends_at = 0
+    for kept in stretch:
+        if kept.at < ends_at:
+            continue
+        ends_at = year_after(kept.at)
+        if (name := shard_of_year(kept.at)) > year:
+            year = name
+            yield name, kept.seq
+
+
+# --- reading them --------------------------------------------------------------------------------
+
+
+def next_leaf(connection: Connection) -> int:
+    """The place of the first event that has no leaf yet."""
+    row = connection.execute("SELECT coalesce(max(seq) + 1, 0) FROM leaf").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def shards(connection: Connection) -> list[Shard]:
+    """All shards, the oldest first."""
+    return [Shard(*row) for row in connection.execute(_SHARDS)]
+
+
+def newest_shard(connection: Connection) -> Shard | None:
+    """The shard that is being written."""
+    return next(reversed(shards(connection)), None)
+
+
+def entries(connection: Connection, first: int, behind: int) -> list[bytes]:
+    """The log's entries of these events, `behind` not included. Raises `HistoryIsBroken` where one is missing."""
+    found = connection.execute(_ENTRIES, (first, behind), binary=True).fetchall()
+    if [seq for seq, _ in found] != list(range(first, behind)):
+        raise HistoryIsBroken(f"the leaves from event {first} on have a gap; restore the table from a backup")
+    return [bytes(digest) for _, digest in found]
+
+
+async def leaf_at(fetch: Fetch, seq: int) -> Leaf | None:
+    """The leaf of this event; None where it is not sealed yet. `fetch` is `base.db.ReadPool.fetch`."""
+    rows = await fetch("SELECT seq, digest, open_key, sealed_keys FROM leaf WHERE seq = %s", [seq])
+    return Leaf(rows[0][0], bytes(rows[0][1]), bytes(rows[0][2]), rows[0][3]) if rows else None
+
+
+async def shard_of(fetch: Fetch, seq: int) -> Shard | None:
+    """The shard that holds this event; None where there is none yet."""
+    rows = await fetch("SELECT name, first_seq FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1", [seq])
+    return Shard(*rows[0]) if rows else None
+
+
+_COPY = "COPY leaf (seq, digest, open_key, sealed_keys) FROM STDIN"
+_SHARDS = "SELECT name, first_seq, origin FROM shard ORDER BY first_seq"
+_SHARD_OF = "SELECT name, first_seq, origin FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1"
+_ENTRIES = "SELECT seq, digest FROM leaf WHERE seq >= %s AND seq < %s ORDER BY seq"
