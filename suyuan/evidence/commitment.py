@@ -48,6 +48,7 @@ NOBODY = ""
 _PREFIX = b"suyuan record 1\n"
 _OF_CARDS: dict[type[Fact], tuple[str, ...]] = {RedemptionTaken: ("source_index", "sealed_serial", "sealed_secret")}
 _NAMING = ("seller", "subject")
+_THINGS = ("redemption", "export", "request", "warrant", "paper", "proposal")
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
 _text = msgspec.json.Decoder(str | None)
@@ -58,18 +59,23 @@ class UnknownKind(Exception):
 
 
 class Record(NamedTuple):
-    """The members of an event, and the group of each; `subjects` names those of the groups from 1 on."""
+    """The members of an event, and the group of each; `subjects` names those of the groups from 1 on.
+
+    `thing` is what the event happened to, a redemption, an export or the like; events of one thing belong together.
+    """
 
     texts: list[bytes]
     groups: list[int]
     subjects: list[str]
+    thing: str
 
 
 class _Kind(NamedTuple):
-    """Of a kind of event: the members about somebody, by the member that names them; and those of many people."""
+    """Of a kind of event: who each member is about, by the member that names them; which are lists; what names it."""
 
     about: dict[str, str]
     lists: frozenset[str]
+    thing: str | None
 
 
 def record_of(kept: Kept) -> Record:
@@ -79,9 +85,10 @@ def record_of(kept: Kept) -> Record:
         raise UnknownKind(f"event {kept.seq} is of the kind {kept.kind}, which this version does not know; update it")
     members = _members.decode(kept.body)
     texts = [b'"seq":%d' % kept.seq, b'"at":%d' % kept.at]
+    thing = "" if kind.thing is None else _id_of(members[kind.thing])
     if not (kind.about or kind.lists):
         texts += [b'"%s":%s' % (name.encode(), raw) for name, raw in members.items()]
-        return Record(texts, [OPEN_GROUP] * len(texts), [])
+        return Record(texts, [OPEN_GROUP] * len(texts), [], thing)
     groups, numbers = [OPEN_GROUP, OPEN_GROUP], _Numbers()
     for name, raw in members.items():
         if name in kind.lists and (elements := _elements.decode(raw)):
@@ -90,7 +97,12 @@ def record_of(kept: Kept) -> Record:
             continue
         texts.append(b'"%s":%s' % (name.encode(), raw))
         groups.append(numbers.of(members[kind.about[name]]) if name in kind.about else OPEN_GROUP)
-    return Record(texts, groups, list(numbers.subjects))
+    return Record(texts, groups, list(numbers.subjects), thing)
+
+
+def _id_of(raw: msgspec.Raw) -> str:
+    text = _text.decode(raw) or ""
+    return text if text.isidentifier() and text.isascii() else ""
 
 
 class _Numbers:
@@ -145,7 +157,8 @@ def _kind(event: type[Fact]) -> _Kind:
     lists = frozenset(name for name, hint in personal.items() if get_args(hint)[0] == tuple[str, ...])
     whose = next((name for name in _NAMING if name in hints), None)
     about = {} if whose is None else {name: whose for name in personal if name not in lists}
-    return _Kind(about | dict.fromkeys(_OF_CARDS.get(event, ()), "redemption"), lists)
+    of_cards = dict.fromkeys(_OF_CARDS.get(event, ()), "redemption")
+    return _Kind(about | of_cards, lists, next((name for name in _THINGS if name in hints), None))
 
 
 _KINDS = {kind_of_type(event): _kind(event) for event in get_args(Event)}

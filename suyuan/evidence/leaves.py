@@ -2,16 +2,16 @@
 
 Owns two tables. `leaf` holds a row for each event: `digest`, its entry in the log; `open_key`, the key of the open
 members' group, in the clear, because these members are; `sealed_keys`, those of the groups of its subjects, in their
-order, each sealed under its subject's own data key and parted by spaces. A subject that was forgotten before its event
-was sealed, or that nobody knows, has `-` there: the key was never kept. `shard` says with which event each shard of
-the log begins; the index of a leaf is its `seq` less that.
+order, each sealed under its subject's own data key and parted by spaces; `thing`, what the event happened to. A subject
+that was forgotten before its event was sealed, or that nobody knows, has `-` there: the key was never kept. `shard`
+says with which event each shard of the log begins; the index of a leaf is its `seq` less that.
 
 Invariants: leaves have no gaps; a leaf never changes, so whatever is lost of the log's files can be made again from
 here, byte for byte, without opening anything; none is made of an event that is not committed.
 
 >>> shard_of_year(1_767_225_600_000_000)
 '2026'
->>> Leaf(7, b"", b"", "- 2a.AAAA").sealed
+>>> Leaf(7, b"", b"", "- 2a.AAAA", "rdm_1").sealed
 ['-', '2a.AAAA']
 """
 
@@ -50,6 +50,7 @@ class Leaf(NamedTuple):
     digest: bytes
     open_key: bytes
     sealed_keys: str
+    thing: str
 
     @property
     def sealed(self) -> list[str]:
@@ -97,7 +98,7 @@ def make_leaf(kept: Kept, record: Record, keys: Mapping[str, OpenKey], vault: Va
         nonce_at = groups * GROUP_KEY_BYTES + (number - 1) * NONCE_BYTES
         nonce = chance[nonce_at : nonce_at + NONCE_BYTES]
         sealed.append(vault.seal(group_keys[number].hex(), closing, RECORD_KEY, chance=nonce))
-    return Leaf(kept.seq, digest_of(record, group_keys), group_keys[OPEN_GROUP], " ".join(sealed))
+    return Leaf(kept.seq, digest_of(record, group_keys), group_keys[OPEN_GROUP], " ".join(sealed), record.thing)
 
 
 def chance_bytes(record: Record) -> int:
@@ -125,7 +126,7 @@ def keep_leaves(
             for kept, record in zip(stretch, records, strict=True)
         )
         with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.write(b"".join([b"%d\t\\\\x%s\t\\\\x%s\t%s\n" % _copied(leaf) for leaf in leaves]))
+            copy.write(b"".join([b"%d\t\\\\x%s\t\\\\x%s\t%s\t%s\n" % _copied(leaf) for leaf in leaves]))
         for name, first_seq in _begun(stretch, newest_shard(connection)):
             begin_shard(connection, Shard(name, first_seq, f"{log_name}/{name}"))
     return len(stretch)
@@ -144,8 +145,10 @@ def _closing_keys(connection: Connection, vault: Vault, subjects: set[str]) -> d
     return unlocked
 
 
-def _copied(leaf: Leaf) -> tuple[int, bytes, bytes, bytes]:
-    return leaf.seq, leaf.digest.hex().encode(), leaf.open_key.hex().encode(), leaf.sealed_keys.encode()
+def _copied(leaf: Leaf) -> tuple[int, bytes, bytes, bytes, bytes]:
+    # Sealed texts and ids of ours hold nothing that COPY would read in another way; anything else is no id of ours.
+    digest, open_key = leaf.digest.hex().encode(), leaf.open_key.hex().encode()
+    return leaf.seq, digest, open_key, leaf.sealed_keys.encode(), leaf.thing.encode()
 
 
 def begin_shard(connection: Connection, shard: Shard) -> None:
@@ -196,8 +199,13 @@ def entries(connection: Connection, first: int, behind: int) -> list[bytes]:
 
 async def leaf_at(fetch: Fetch, seq: int) -> Leaf | None:
     """The leaf of this event; None where it is not sealed yet. `fetch` is `base.db.ReadPool.fetch`."""
-    rows = await fetch("SELECT seq, digest, open_key, sealed_keys FROM leaf WHERE seq = %s", [seq])
-    return Leaf(rows[0][0], bytes(rows[0][1]), bytes(rows[0][2]), rows[0][3]) if rows else None
+    rows = await fetch("SELECT seq, digest, open_key, sealed_keys, thing FROM leaf WHERE seq = %s", [seq])
+    return Leaf(rows[0][0], bytes(rows[0][1]), bytes(rows[0][2]), *rows[0][3:]) if rows else None
+
+
+async def leaves_of(fetch: Fetch, thing: str, *, rows_max: int) -> list[int]:
+    """The places of all sealed events of a redemption, an export or the like, the oldest first."""
+    return [seq for (seq,) in await fetch(_OF_THING, [thing, rows_max])]
 
 
 async def shard_of(fetch: Fetch, seq: int) -> Shard | None:
@@ -206,7 +214,8 @@ async def shard_of(fetch: Fetch, seq: int) -> Shard | None:
     return Shard(*rows[0]) if rows else None
 
 
-_COPY = "COPY leaf (seq, digest, open_key, sealed_keys) FROM STDIN"
+_COPY = "COPY leaf (seq, digest, open_key, sealed_keys, thing) FROM STDIN"
+_OF_THING = "SELECT seq FROM leaf WHERE thing = %s AND thing <> '' ORDER BY seq LIMIT %s"
 _SHARDS = "SELECT name, first_seq, origin FROM shard ORDER BY first_seq"
 _SHARD_OF = "SELECT name, first_seq, origin FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1"
 _ENTRIES = "SELECT seq, digest FROM leaf WHERE seq >= %s AND seq < %s ORDER BY seq"

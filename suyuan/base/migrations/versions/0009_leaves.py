@@ -14,8 +14,10 @@ CREATE TABLE leaf (
     seq bigint PRIMARY KEY,
     digest bytea NOT NULL CHECK (length(digest) = 32),
     open_key bytea NOT NULL CHECK (length(open_key) = 32),
-    sealed_keys text NOT NULL
+    sealed_keys text NOT NULL,
+    thing text NOT NULL
 );
+CREATE INDEX leaf_of_thing ON leaf (thing, seq) WHERE thing <> '';
 CREATE TABLE shard (
     name text PRIMARY KEY CHECK (name ~ '^[0-9]{4}(-[0-9]{1,4})?$'),
     first_seq bigint NOT NULL UNIQUE CHECK (first_seq >= 0),
