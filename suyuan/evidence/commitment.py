@@ -22,7 +22,7 @@ network from which strangers called is about nobody whom anyone could forget, so
 >>> record.texts[0], record.texts[4], record.subjects
 (b'"seq":7', b'"redemption":"rdm_1"', [])
 >>> salts = salts_of(record, OPEN_GROUP, bytes(32))
->>> digest_of(record, [bytes(32)]) == sum_up(commit(record.texts[place], salts[place]) for place in range(7))
+>>> commitments_of(record, [bytes(32)]) == [commit(record.texts[place], salts[place]) for place in range(7)]
 True
 """
 
@@ -138,17 +138,15 @@ def sum_up(commitments: Iterable[bytes]) -> bytes:
     return hashlib.sha256(_PREFIX + b"".join(commitments)).digest()
 
 
-def digest_of(record: Record, keys: Sequence[bytes]) -> bytes:
-    """The entry of a record whose groups have these keys, one more than it has subjects."""
+def commitments_of(record: Record, keys: Sequence[bytes]) -> list[bytes]:
+    """The commitments to all members of a record whose groups have these keys, one more than it has subjects."""
     sha256, texts = hashlib.sha256, record.texts
     if not record.subjects:
         salts = _squeeze(keys[OPEN_GROUP], len(texts))
-        return sum_up([sha256(salt + text).digest() for salt, text in zip(salts, texts, strict=True)])
+        return [sha256(salt + text).digest() for salt, text in zip(salts, texts, strict=True)]
     sizes = Counter(record.groups)
     streams = [iter(_squeeze(key, sizes[group])) for group, key in enumerate(keys)]
-    return sum_up(
-        [sha256(next(streams[group]) + text).digest() for group, text in zip(record.groups, texts, strict=True)]
-    )
+    return [sha256(next(streams[group]) + text).digest() for group, text in zip(record.groups, texts, strict=True)]
 
 
 def _kind(event: type[Fact]) -> _Kind:

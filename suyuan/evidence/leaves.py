@@ -2,16 +2,18 @@
 
 Owns two tables. `leaf` holds a row for each event: `digest`, its entry in the log; `open_key`, the key of the open
 members' group, in the clear, because these members are; `sealed_keys`, those of the groups of its subjects, in their
-order, each sealed under its subject's own data key and parted by spaces; `thing`, what the event happened to. A subject
-that was forgotten before its event was sealed, or that nobody knows, has `-` there: the key was never kept. `shard`
-says with which event each shard of the log begins; the index of a leaf is its `seq` less that.
+order, each sealed under its subject's own data key and parted by spaces; `closed`, the commitments to these members,
+in their order, so that the open ones can be shown when nobody can make the others again; `thing`, what the event
+happened to. A subject that was forgotten before its event was sealed, or that nobody knows, has `-` among the sealed
+keys: its key was never kept. `shard` says with which event each shard of the log begins; the index of a leaf is its
+`seq` less that.
 
 Invariants: leaves have no gaps; a leaf never changes, so whatever is lost of the log's files can be made again from
 here, byte for byte, without opening anything; none is made of an event that is not committed.
 
 >>> shard_of_year(1_767_225_600_000_000)
 '2026'
->>> Leaf(7, b"", b"", "- 2a.AAAA", "rdm_1").sealed
+>>> Leaf(7, b"", b"", "- 2a.AAAA", b"", "rdm_1").sealed
 ['-', '2a.AAAA']
 """
 
@@ -28,7 +30,7 @@ from psycopg.rows import TupleRow
 
 from suyuan.base.clock import SECOND, Micros
 from suyuan.base.db import Fetch
-from suyuan.evidence.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, digest_of, record_of
+from suyuan.evidence.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, commitments_of, record_of, sum_up
 from suyuan.history.store import HistoryIsBroken, Kept, read
 from suyuan.privacy.classes import Privacy
 from suyuan.privacy.keyring import NONCE_BYTES, NoEpochKey
@@ -50,6 +52,7 @@ class Leaf(NamedTuple):
     digest: bytes
     open_key: bytes
     sealed_keys: str
+    closed: bytes
     thing: str
 
     @property
@@ -98,7 +101,9 @@ def make_leaf(kept: Kept, record: Record, keys: Mapping[str, OpenKey], vault: Va
         nonce_at = groups * GROUP_KEY_BYTES + (number - 1) * NONCE_BYTES
         nonce = chance[nonce_at : nonce_at + NONCE_BYTES]
         sealed.append(vault.seal(group_keys[number].hex(), closing, RECORD_KEY, chance=nonce))
-    return Leaf(kept.seq, digest_of(record, group_keys), group_keys[OPEN_GROUP], " ".join(sealed), record.thing)
+    commitments = commitments_of(record, group_keys)
+    closed = b"".join([one for one, group in zip(commitments, record.groups, strict=True) if group != OPEN_GROUP])
+    return Leaf(kept.seq, sum_up(commitments), group_keys[OPEN_GROUP], " ".join(sealed), closed, record.thing)
 
 
 def chance_bytes(record: Record) -> int:
@@ -126,7 +131,7 @@ def keep_leaves(
             for kept, record in zip(stretch, records, strict=True)
         )
         with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.write(b"".join([b"%d\t\\\\x%s\t\\\\x%s\t%s\t%s\n" % _copied(leaf) for leaf in leaves]))
+            copy.write(b"".join([b"%d\t\\\\x%s\t\\\\x%s\t%s\t\\\\x%s\t%s\n" % _copied(leaf) for leaf in leaves]))
         for name, first_seq in _begun(stretch, newest_shard(connection)):
             begin_shard(connection, Shard(name, first_seq, f"{log_name}/{name}"))
     return len(stretch)
@@ -145,10 +150,10 @@ def _closing_keys(connection: Connection, vault: Vault, subjects: set[str]) -> d
     return unlocked
 
 
-def _copied(leaf: Leaf) -> tuple[int, bytes, bytes, bytes, bytes]:
+def _copied(leaf: Leaf) -> tuple[int, bytes, bytes, bytes, bytes, bytes]:
     # Sealed texts and ids of ours hold nothing that COPY would read in another way; anything else is no id of ours.
-    digest, open_key = leaf.digest.hex().encode(), leaf.open_key.hex().encode()
-    return leaf.seq, digest, open_key, leaf.sealed_keys.encode(), leaf.thing.encode()
+    digest, open_key, closed = (part.hex().encode() for part in (leaf.digest, leaf.open_key, leaf.closed))
+    return leaf.seq, digest, open_key, leaf.sealed_keys.encode(), closed, leaf.thing.encode()
 
 
 def begin_shard(connection: Connection, shard: Shard) -> None:
@@ -199,8 +204,8 @@ def entries(connection: Connection, first: int, behind: int) -> list[bytes]:
 
 async def leaf_at(fetch: Fetch, seq: int) -> Leaf | None:
     """The leaf of this event; None where it is not sealed yet. `fetch` is `base.db.ReadPool.fetch`."""
-    rows = await fetch("SELECT seq, digest, open_key, sealed_keys, thing FROM leaf WHERE seq = %s", [seq])
-    return Leaf(rows[0][0], bytes(rows[0][1]), bytes(rows[0][2]), *rows[0][3:]) if rows else None
+    rows = await fetch(_LEAF, [seq])
+    return Leaf(*rows[0]) if rows else None
 
 
 async def leaves_of(fetch: Fetch, thing: str, *, rows_max: int) -> list[int]:
@@ -214,7 +219,8 @@ async def shard_of(fetch: Fetch, seq: int) -> Shard | None:
     return Shard(*rows[0]) if rows else None
 
 
-_COPY = "COPY leaf (seq, digest, open_key, sealed_keys, thing) FROM STDIN"
+_COPY = "COPY leaf (seq, digest, open_key, sealed_keys, closed, thing) FROM STDIN"
+_LEAF = "SELECT seq, digest, open_key, sealed_keys, closed, thing FROM leaf WHERE seq = %s"
 _OF_THING = "SELECT seq FROM leaf WHERE thing = %s AND thing <> '' ORDER BY seq LIMIT %s"
 _SHARDS = "SELECT name, first_seq, origin FROM shard ORDER BY first_seq"
 _SHARD_OF = "SELECT name, first_seq, origin FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1"

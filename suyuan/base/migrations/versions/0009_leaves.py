@@ -15,6 +15,7 @@ CREATE TABLE leaf (
     digest bytea NOT NULL CHECK (length(digest) = 32),
     open_key bytea NOT NULL CHECK (length(open_key) = 32),
     sealed_keys text NOT NULL,
+    closed bytea NOT NULL CHECK (length(closed) % 32 = 0),
     thing text NOT NULL
 );
 CREATE INDEX leaf_of_thing ON leaf (thing, seq) WHERE thing <> '';
