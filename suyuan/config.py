@@ -88,6 +88,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """The name and contact of each operator, channel and of the face check (`face_check`), as the notice lists them."""
     seller_age_min: Annotated[int, msgspec.Meta(ge=16, le=120)] = 18
     """How old a seller must be. 16 or 17 is for whoever can see that they live on work of their own."""
+    log_name: str = ""
+    """The public name of the log; a shard that has begun keeps its own. Empty: the public address and /log."""
+    log_policy: str = ""
+    """The tlog-policy file that names the witnesses and their quorum. Empty: none. Not absolute: in the data folder."""
+    seal_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 1.0
+    """How often new events are sealed into the log, at most."""
+    witness_deadline_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
+    """How long a witness may take to answer; after that it is silent, and asked again for the next checkpoint."""
     property_items_max: Annotated[int, msgspec.Meta(ge=0, le=CAPS[ItemClass.PROPERTY])] = CAPS[ItemClass.PROPERTY]
     """Items of property, location, communication or credit a year for each officer and recipient; only tighter."""
     trade_items_max: Annotated[int, msgspec.Meta(ge=0, le=CAPS[ItemClass.TRADE])] = CAPS[ItemClass.TRADE]
@@ -109,6 +117,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def public_origin(self) -> str:
         """What a signed target URI begins with."""
         return self.origin or f"http://{self.host}:{self.port}"
+
+    @property
+    def log_prefix(self) -> str:
+        """What the names of the log's shards begin with: a URL without its scheme."""
+        return self.log_name or self.public_origin.partition("://")[2] + "/log"
+
+    @property
+    def log_folder(self) -> Path:
+        """Where the public log's files lie, which any static server may serve."""
+        return self.data / "public-log"
 
     @property
     def line_socket(self) -> Path:

@@ -4,7 +4,8 @@
 the ring of keys that wrap all data keys (`privacy.keyring`). Who loses either, or the KMS's key, loses every personal
 field, and none belongs into the database's backups.
 `platform.key` is the Ed25519 key that signs answers, vouchers, webhooks and orders to providers; its public half is
-what partners pin.
+what partners pin. `log-<shard>.key` and `log-<shard>-sm2.key` sign the checkpoints of one shard of the public log, and
+nothing else; each is made when its shard begins.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from suyuan.base import crypto
 from suyuan.base.clock import SystemClock
 from suyuan.base.crypto import PublicKey, Signer
 from suyuan.config import Settings
+from suyuan.evidence.note import LogSigner, ed25519_signer, sm2_signer
 from suyuan.outside.kms import Transit, TransitKms
 from suyuan.privacy.keyring import (
     KEY_BYTES,
@@ -92,6 +94,22 @@ class Kek(NamedTuple):
     place: str
     newest: int
     oldest: int
+
+
+def log_signers(settings: Settings, shard: str, origin: str, *, is_new: bool) -> list[LogSigner]:
+    """The keys that sign a shard's checkpoints, made when it begins. Raises `KeyTrouble` where one is lost.
+
+    A shard that has signed before gets no new key: its readers know the old one, and would take us for a forger.
+    """
+    files = {
+        ed25519_signer: _folder(settings) / f"log-{shard}.key",
+        sm2_signer: _folder(settings) / f"log-{shard}-sm2.key",
+    }
+    algorithms = {ed25519_signer: ALGORITHM, sm2_signer: "sm2-sm3"}
+    for file in files.values():
+        if is_new and not file.exists():
+            make_key_file(file, chance=os.urandom(KEY_BYTES))
+    return [make(origin, crypto.suite(algorithms[make]).signer(read_key_file(file))) for make, file in files.items()]
 
 
 def look_at_kek(settings: Settings) -> Kek:
