@@ -92,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """The public name of the log; a shard that has begun keeps its own. Empty: the public address and /log."""
     log_policy: str = ""
     """The tlog-policy file that names the witnesses and their quorum. Empty: none. Not absolute: in the data folder."""
+    log_second_copies: str = ""
+    """A folder, on another device, for a copy of the last checkpoint of each shard. Empty: only witnesses remember."""
     seal_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 1.0
     """How often new events are sealed into the log, at most."""
     witness_deadline_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
@@ -127,6 +129,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def log_folder(self) -> Path:
         """Where the public log's files lie, which any static server may serve."""
         return self.data / "public-log"
+
+    @property
+    def log_copies(self) -> Path | None:
+        """Where the last checkpoint of each shard is kept once more."""
+        return self.data / self.log_second_copies if self.log_second_copies else None
 
     @property
     def line_socket(self) -> Path:

@@ -17,6 +17,7 @@ import psycopg
 import structlog
 from psycopg.rows import TupleRow
 
+from suyuan.app.alone import be_the_only_one
 from suyuan.app.appliers import ANSWERS
 from suyuan.app.keys import PlatformKeys, load_keys
 from suyuan.base.clock import SystemClock
@@ -42,7 +43,6 @@ IDLE_S = 0.05
 REFUSED_PAUSE_S = 0.5
 FAULT_PAUSE_S = 5.0
 MESSAGES_IN_FLIGHT_MAX = 16
-LOCK_POLL_S = 0.2
 LINE_WAIT_S = 30.0
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ async def run_completer(settings: Settings, database_url: str) -> None:
         connection = await stack.enter_async_context(
             await psycopg.AsyncConnection.connect(database_url, autocommit=True)
         )
-        await _be_the_only_one(connection)
+        await be_the_only_one(connection, COMPLETER_LOCK)
         await line.connect(within_s=LINE_WAIT_S)
         completer = await _completer(settings, keys, line, connection, stack)
         sender = Sender()
@@ -64,14 +64,6 @@ async def run_completer(settings: Settings, database_url: str) -> None:
         # The house is kept on a connection of its own, lest a payout wait for a look through a whole table.
         keeping = await stack.enter_async_context(await psycopg.AsyncConnection.connect(database_url, autocommit=True))
         await _Rounds(settings, completer, connection, keeping=keeping, sender=sender, keys=keys).run()
-
-
-async def _be_the_only_one(connection: psycopg.AsyncConnection[TupleRow]) -> None:
-    while True:
-        row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (COMPLETER_LOCK,))).fetchone()
-        if row is not None and row[0]:
-            return
-        await asyncio.sleep(LOCK_POLL_S)
 
 
 async def _completer(

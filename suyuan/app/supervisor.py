@@ -4,7 +4,8 @@
                 ├─ line            the leader; with `standby`, a second one that takes over
                 ├─ api × workers   all listening on one socket, which the supervisor holds, so no caller is turned
                 │                  away while a worker is started again
-                └─ completer       finishes payouts, tells partners, keeps the house
+                ├─ completer       finishes payouts, tells partners, keeps the house
+                └─ sealer          seals history into the public log
 
 A process that dies is started again after a pause that grows to `RESTART_S_MAX`. When the supervisor itself dies, by
 whatever signal, its processes see the end of a pipe that it holds and stop.
@@ -163,7 +164,7 @@ class Supervisor:
 
     def _plan(self, lifeline: int, listening: int) -> list[Child]:
         roles = ["line"] + ["standby"] * self.settings.standby
-        roles += [f"api-{number}" for number in range(1, self.settings.workers + 1)] + ["completer"]
+        roles += [f"api-{number}" for number in range(1, self.settings.workers + 1)] + ["completer", "sealer"]
         return [self._child(role, lifeline, listening) for role in roles]
 
     def _child(self, role: str, lifeline: int, listening: int) -> Child:

@@ -61,12 +61,14 @@ class Leaf(NamedTuple):
         return self.sealed_keys.split()
 
 
-class Shard(NamedTuple):
+class ShardStart(NamedTuple):
     """A year's log, the event that it begins with, and the name under which the world knows it."""
 
     name: str
     first_seq: int
     origin: str
+    is_published: bool
+    """Whether its log was begun; from then on it is only ever continued."""
 
 
 def shard_of_year(at: int) -> str:
@@ -133,7 +135,7 @@ def keep_leaves(
         with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             copy.write(b"".join([b"%d\t\\\\x%s\t\\\\x%s\t%s\t\\\\x%s\t%s\n" % _copied(leaf) for leaf in leaves]))
         for name, first_seq in _begun(stretch, newest_shard(connection)):
-            begin_shard(connection, Shard(name, first_seq, f"{log_name}/{name}"))
+            begin_shard(connection, ShardStart(name, first_seq, f"{log_name}/{name}", is_published=False))
     return len(stretch)
 
 
@@ -156,12 +158,18 @@ def _copied(leaf: Leaf) -> tuple[int, bytes, bytes, bytes, bytes, bytes]:
     return leaf.seq, digest, open_key, leaf.sealed_keys.encode(), closed, leaf.thing.encode()
 
 
-def begin_shard(connection: Connection, shard: Shard) -> None:
+def begin_shard(connection: Connection, shard: ShardStart) -> None:
     """Has a shard begin, in the caller's transaction."""
-    connection.execute("INSERT INTO shard (name, first_seq, origin) VALUES (%s, %s, %s)", shard)
+    connection.execute("INSERT INTO shard (name, first_seq, origin, is_published) VALUES (%s, %s, %s, %s)", shard)
 
 
-def _begun(stretch: Sequence[Kept], newest: Shard | None) -> Iterator[tuple[str, int]]:
+def note_published(connection: Connection, name: str) -> None:
+    """Keeps that the log of a shard was begun."""
+    with connection.transaction():
+        connection.execute("UPDATE shard SET is_published = true WHERE name = %s", (name,))
+
+
+def _begun(stretch: Sequence[Kept], newest: ShardStart | None) -> Iterator[tuple[str, int]]:
     """The shards that begin in a stretch. A clock that went back begins no old year again."""
     year = newest.name[:4] if newest is not None else ""
     ends_at = 0
@@ -184,12 +192,12 @@ def next_leaf(connection: Connection) -> int:
     return int(row[0])
 
 
-def shards(connection: Connection) -> list[Shard]:
+def shards(connection: Connection) -> list[ShardStart]:
     """All shards, the oldest first."""
-    return [Shard(*row) for row in connection.execute(_SHARDS)]
+    return [ShardStart(*row) for row in connection.execute(_SHARDS)]
 
 
-def newest_shard(connection: Connection) -> Shard | None:
+def newest_shard(connection: Connection) -> ShardStart | None:
     """The shard that is being written."""
     return next(reversed(shards(connection)), None)
 
@@ -213,15 +221,15 @@ async def leaves_of(fetch: Fetch, thing: str, *, rows_max: int) -> list[int]:
     return [seq for (seq,) in await fetch(_OF_THING, [thing, rows_max])]
 
 
-async def shard_of(fetch: Fetch, seq: int) -> Shard | None:
+async def shard_of(fetch: Fetch, seq: int) -> ShardStart | None:
     """The shard that holds this event; None where there is none yet."""
     rows = await fetch("SELECT name, first_seq FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1", [seq])
-    return Shard(*rows[0]) if rows else None
+    return ShardStart(*rows[0]) if rows else None
 
 
 _COPY = "COPY leaf (seq, digest, open_key, sealed_keys, closed, thing) FROM STDIN"
 _LEAF = "SELECT seq, digest, open_key, sealed_keys, closed, thing FROM leaf WHERE seq = %s"
 _OF_THING = "SELECT seq FROM leaf WHERE thing = %s AND thing <> '' ORDER BY seq LIMIT %s"
-_SHARDS = "SELECT name, first_seq, origin FROM shard ORDER BY first_seq"
-_SHARD_OF = "SELECT name, first_seq, origin FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1"
+_SHARDS = "SELECT name, first_seq, origin, is_published FROM shard ORDER BY first_seq"
+_SHARD_OF = "SELECT name, first_seq, origin, is_published FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1"
 _ENTRIES = "SELECT seq, digest FROM leaf WHERE seq >= %s AND seq < %s ORDER BY seq"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -68,6 +69,8 @@ class Desk:
     seen_reads: SeenReads
     origin: str
     """The public origin, such as `https://api.example.com`: what partners sign, whatever proxy stands in front."""
+    log_folder: Path
+    """Where the sealer publishes the log."""
     is_ready: Callable[[], Awaitable[bool]]
 
 

@@ -75,7 +75,7 @@ ROOM_WISHES = Reader(RoomWish)
 async def show_redemption(desk: Desk, knock: Knock, redemption_id: str) -> Redemption | Refusal:
     """One redemption of the caller's. Raises `BadSignature`."""
     asking = await who_asks(desk, knock)
-    return asking if isinstance(asking, Refusal) else await _own(desk, asking, redemption_id)
+    return asking if isinstance(asking, Refusal) else await own_redemption(desk, asking, redemption_id)
 
 
 async def list_redemptions(desk: Desk, knock: Knock) -> Page | Refusal:
@@ -103,7 +103,7 @@ async def give_voucher(desk: Desk, knock: Knock, redemption_id: str) -> bytes | 
     asking = await who_asks(desk, knock)
     if isinstance(asking, Refusal):
         return asking
-    redemption = await _own(desk, asking, redemption_id)
+    redemption = await own_redemption(desk, asking, redemption_id)
     if isinstance(redemption, Refusal):
         return redemption
     # (2) What the books and history say of its payment.
@@ -141,7 +141,8 @@ async def show_room(desk: Desk, knock: Knock) -> Room | Refusal:
     return Room(seller.id, tier, day, desk.rules.transaction_fen_max[tier], limits)
 
 
-async def _own(desk: Desk, asking: Asking, redemption_id: str) -> Redemption | Refusal:
+async def own_redemption(desk: Desk, asking: Asking, redemption_id: str) -> Redemption | Refusal:
+    """A redemption, to whoever may see it; what belongs to somebody else is unknown."""
     redemption = await desk.lookup.redemption(redemption_id) if is_id("rdm", redemption_id) else None
     if redemption is None or redemption.partner != asking.partner:
         return Refusal(Reason.redemption_is_unknown)

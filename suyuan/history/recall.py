@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from suyuan.base.db import Fetch
 from suyuan.history.events import Event, decode
-from suyuan.history.store import Recorded
+from suyuan.history.store import Kept, Recorded
 
 _EVENT = "SELECT body FROM event WHERE seq = %s"
+_KEPT = "SELECT seq, at, kind, body FROM event WHERE seq = %s"
 _EVENTS = "SELECT seq, at, body FROM event WHERE seq = ANY(%s) ORDER BY seq"
 
 
@@ -16,6 +17,12 @@ async def event_at(fetch: Fetch, seq: int) -> Event | None:
     """The event at this place, or None where history has not come that far. `fetch` is `base.db.ReadPool.fetch`."""
     rows = await fetch(_EVENT, [seq])
     return decode(bytes(rows[0][0])) if rows else None
+
+
+async def kept_at(fetch: Fetch, seq: int) -> Kept | None:
+    """The same as it is stored, with its place and instant."""
+    rows = await fetch(_KEPT, [seq])
+    return Kept(*rows[0]) if rows else None
 
 
 async def events_at(fetch: Fetch, places: Iterable[int]) -> list[Recorded]:

@@ -15,7 +15,7 @@ from suyuan.evidence.commitment import GROUP_KEY_BYTES, Record, record_of
 from suyuan.evidence.leaves import (
     NEVER_KEPT,
     Leaf,
-    Shard,
+    ShardStart,
     entries,
     keep_leaves,
     next_leaf,
@@ -217,7 +217,7 @@ def test_a_shard_begins_with_the_first_event_of_its_year(house: House) -> None:
     with db.connect(house.url) as connection:
         seal(connection, house.vault)
         (first,) = shards(connection)
-        assert first == Shard("2026", 0, "api.example.com/log/2026")
+        assert first == ShardStart("2026", 0, "api.example.com/log/2026", False)
         house.clock.advance((year_after(NOON) - house.clock.now()) / SECOND)
         begins = len(history(house))
         sell(house, 2)
@@ -227,8 +227,8 @@ def test_a_shard_begins_with_the_first_event_of_its_year(house: House) -> None:
         seal(connection, house.vault)
         assert shards(connection) == [
             first,
-            Shard("2027", begins, "api.example.com/log/2027"),
-            Shard("2030", later, "api.example.com/log/2030"),
+            ShardStart("2027", begins, "api.example.com/log/2027", False),
+            ShardStart("2030", later, "api.example.com/log/2030", False),
         ]
 
 

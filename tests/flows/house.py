@@ -17,6 +17,7 @@ import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
@@ -168,8 +169,9 @@ def without_terms() -> RetentionRules:
 class House:
     """The platform. Close it after use."""
 
-    def __init__(self, url: str, vault: Vault | None = None) -> None:
+    def __init__(self, url: str, vault: Vault | None = None, log_folder: Path = Path("not-sealed")) -> None:
         self.url = url
+        self.log_folder = log_folder
         self.vault = vault or Vault(bytes(32), Ring({1: bytes(32)}))
         self.clock = SetClock(NOON)
         self.operator = ToldOperator()
@@ -216,6 +218,7 @@ class House:
             keys=(PLATFORM,),
             seen_reads=SeenReads(began_at=self.clock.now()),
             origin=ORIGIN,
+            log_folder=self.log_folder,
             is_ready=self._is_ready,
         )
 
@@ -306,9 +309,9 @@ def _chance(count: int) -> bytes:
 
 
 @contextlib.contextmanager
-def open_house(url: str, vault: Vault | None = None) -> Iterator[House]:
-    """A house for the length of a test."""
-    house = House(url, vault)
+def open_house(url: str, vault: Vault | None = None, log_folder: Path = Path("not-sealed")) -> Iterator[House]:
+    """A house for the length of a test. Its history is sealed by whoever wants it to be."""
+    house = House(url, vault, log_folder)
     try:
         yield house
     finally:

@@ -121,6 +121,7 @@ class Reason(StrEnum):
     # Reading.
     redemption_is_unknown = "redemption_is_unknown"
     voucher_is_not_ready = "voucher_is_not_ready"
+    event_is_not_sealed_yet = "event_is_not_sealed_yet"
     cursor_is_malformed = "cursor_is_malformed"
     # Officers of the platform: two people for contracts, ratios and keys.
     officer_is_unknown = "officer_is_unknown"

@@ -218,6 +218,8 @@ TEXTS: dict[Reason, Text] = {
         "没有您的这笔兑换，请检查编号。"),
     Reason.voucher_is_not_ready: Text(409, "The redemption is not paid yet, so there is no voucher; ask again later.",
         "兑换尚未付款，暂无凭证，请稍后再取。"),
+    Reason.event_is_not_sealed_yet: Text(409, "This is not in the public log yet, which takes a second or two; ask again then.",
+        "该事项尚未载入公开日志，通常只需一两秒，请稍后再取。"),
     Reason.cursor_is_malformed: Text(400, "The cursor is not one that this list gave; start again without it.",
         "游标无效，请不带游标重新开始。"),
     Reason.officer_is_unknown: Text(403, "No such officer is registered; check the officer id.",

@@ -83,6 +83,7 @@ async def _lay_desk(settings: Settings, origin: str, stack: AsyncExitStack) -> D
         keys=(PlatformKey(keys.key_id, keys.signer),),
         seen_reads=SeenReads(began_at=clock.now()),
         origin=origin,
+        log_folder=settings.log_folder,
         is_ready=line.is_alive,
     )
 

@@ -18,6 +18,7 @@ from suyuan.base import wire
 from suyuan.base.crypto import PlatformKey
 from suyuan.base.refusals import TEXTS, Reason, Refusal
 from suyuan.flows.decide_consent import NOT_ASKED, Consents, ConsentStands, Standing
+from suyuan.flows.prove_event import Proven
 from suyuan.flows.redeem_card import Taken
 from suyuan.flows.register_seller import Registered
 from suyuan.flows.show_records import Page, Room
@@ -88,6 +89,22 @@ class RedemptionState(msgspec.Struct, frozen=True):
     value_kind: str
     changed_at: int
     reference: str
+
+
+class EventProof(msgspec.Struct, frozen=True):
+    """An event of the public log. `record`, `openings` and `proof` are the exact texts to check and to keep."""
+
+    seq: int
+    record: str
+    openings: str
+    proof: str
+    is_cosigned: bool
+
+
+class RedemptionProofs(msgspec.Struct, frozen=True):
+    """The events of a redemption, the oldest first, as far as they are in the log."""
+
+    events: list[EventProof]
 
 
 class RedemptionPage(msgspec.Struct, frozen=True):
@@ -275,6 +292,16 @@ def page(found: Page) -> Reply:
 def voucher(paper: bytes) -> Reply:
     """200: the voucher in its own canonical bytes."""
     return Reply(200, paper)
+
+
+def proofs(proven: list[Proven]) -> Reply:
+    """200: what the log holds of a redemption."""
+    return reply(200, RedemptionProofs([_event_proof(one) for one in proven]))
+
+
+def _event_proof(proven: Proven) -> EventProof:
+    texts = (proven.opened.record, proven.opened.openings, proven.proof)
+    return EventProof(proven.seq, *(text.decode() for text in texts), proven.is_cosigned)
 
 
 def registered(answer: Registered) -> Reply:

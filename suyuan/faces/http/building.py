@@ -1,7 +1,7 @@
 """Puts the API together: doors on their paths, the open addresses, and the minute's count of strangers.
 
 The open addresses need no signature and tell nothing about anybody: `/v1/health`, `/v1/platform`,
-`/v1/privacy-notice`, `/openapi.json`. A form that asks for something that no registered purpose needs stops the start.
+`/v1/privacy-notice`, `/openapi.json`, and the files of the public log below `/log/`. A form that asks for something that no registered purpose needs stops the start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from suyuan.base.crypto import PublicKey
@@ -24,6 +24,7 @@ from suyuan.faces.http.answers import Reply, problem, reply
 from suyuan.faces.http.door import Door, send_reply
 from suyuan.faces.http.notices import answer_notice
 from suyuan.faces.http.openapi import document
+from suyuan.faces.http.public_log import PublicLog
 from suyuan.faces.http.routes import ENDPOINTS, Endpoint
 from suyuan.flows.count_strangers import Strangers
 from suyuan.flows.desk import Desk, ask_line
@@ -43,7 +44,7 @@ def build(desk: Desk, *, trusted_proxies: tuple[str, ...] = ()) -> Starlette:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     doors = [Route(path, Door(desk, methods, strangers, trusted_proxies)) for path, methods in by_path.items()]
     app = Starlette(
-        routes=[*doors, *_open_routes(desk)],
+        routes=[*doors, *_open_routes(desk), Mount("/log", PublicLog(desk.log_folder))],
         lifespan=lambda _: _counting(desk, strangers),
         exception_handlers={404: _Unknown(desk)},
     )

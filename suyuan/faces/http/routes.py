@@ -19,6 +19,7 @@ from suyuan.faces.http.answers import Reply
 from suyuan.flows.answer_subject import RightWish, ask_about_self, show_request
 from suyuan.flows.decide_consent import ConsentsWish, ConsentWish, decide_consent, list_consents
 from suyuan.flows.desk import Desk
+from suyuan.flows.prove_event import prove_redemption
 from suyuan.flows.prove_number import CodeWish, ProofWish, begin_number_proof, check_number_proof
 from suyuan.flows.redeem_card import RedemptionWish, redeem_card
 from suyuan.flows.register_seller import SellerWish, register_seller
@@ -217,6 +218,15 @@ ENDPOINTS = (
         200,
         Paper,
         (*_SIGNED, Reason.redemption_is_unknown, Reason.voucher_is_not_ready),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/redemptions/{redemption}/proofs",
+        "Prove a redemption by the public log",
+        _told_of_one(prove_redemption, answers.proofs),
+        200,
+        answers.RedemptionProofs,
+        (*_SIGNED, Reason.redemption_is_unknown, Reason.event_is_not_sealed_yet),
     ),
     Endpoint(
         "POST",

@@ -22,7 +22,8 @@ CREATE INDEX leaf_of_thing ON leaf (thing, seq) WHERE thing <> '';
 CREATE TABLE shard (
     name text PRIMARY KEY CHECK (name ~ '^[0-9]{4}(-[0-9]{1,4})?$'),
     first_seq bigint NOT NULL UNIQUE CHECK (first_seq >= 0),
-    origin text NOT NULL UNIQUE CHECK (origin <> '')
+    origin text NOT NULL UNIQUE CHECK (origin <> ''),
+    is_published boolean NOT NULL
 );
 """
 

@@ -1,0 +1,105 @@
+"""The process that seals history into the public log.
+
+There is one at a time, by an advisory lock and by the lock on each shard's folder. It is no part of any payment: while
+it stands still everything else goes on, and it catches up. What stops it is said in its log and, in both languages, in
+the file `stopped` beside the shards, until it goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import psycopg
+import structlog
+
+from suyuan.app.alone import be_the_only_one
+from suyuan.app.keys import load_keys, log_signers
+from suyuan.base import db
+from suyuan.base.clock import SystemClock, monotonic_s
+from suyuan.config import Settings
+from suyuan.evidence import check
+from suyuan.evidence.leaves import ShardStart
+from suyuan.evidence.note import LogSigner
+from suyuan.evidence.stops import LogStopped
+from suyuan.evidence.tiles import replace_file
+from suyuan.flows.publish_log import publish_log
+from suyuan.flows.seal_history import Sealer, seal_history
+from suyuan.outside.witnesses import HttpWitness
+
+SEALER_LOCK = 0x73757975_00000003
+STOPPED = "stopped"
+STOPPED_PAUSE_S = 5.0
+# CPU that is short belongs to whoever pays: a proof may come a second later, a seller should not wait.
+NICE = 10
+
+log = structlog.get_logger()
+
+
+async def run_sealer(settings: Settings, database_url: str) -> None:
+    """Seals until its database is gone. Raises `OSError` and `BadEvidence` for a policy that cannot be read."""
+    os.nice(NICE)
+    keys, clock = load_keys(settings), SystemClock()
+    async with AsyncExitStack() as stack:
+        holding = await stack.enter_async_context(
+            await psycopg.AsyncConnection.connect(database_url, autocommit=True)
+        )
+        await be_the_only_one(holding, SEALER_LOCK)
+        policy_text = (settings.data / settings.log_policy).read_bytes() if settings.log_policy else b""
+        policy = check.read_policy(policy_text) if policy_text else None
+        sealer = Sealer(
+            connection=stack.enter_context(db.connect(database_url, autocommit=True)),
+            vault=keys.vault,
+            clock=clock,
+            chance=os.urandom,
+            log_name=settings.log_prefix,
+            folder=settings.log_folder,
+            second_copies=settings.log_copies,
+            signers=functools.partial(_signers, settings),
+            witnesses=functools.cache(functools.partial(_witnesses, settings, policy, stack)),
+            policy=policy,
+            policy_text=policy_text,
+        )
+        stack.callback(lambda: [shard_log.close() for shard_log in sealer.logs.values()])
+        while True:
+            began_s = monotonic_s()
+            pause_s = settings.seal_s if await _round(sealer) else STOPPED_PAUSE_S
+            await asyncio.sleep(max(0.0, began_s + pause_s - monotonic_s()))
+
+
+async def _round(sealer: Sealer) -> bool:
+    """One round; whether it came to its end."""
+    stopped = sealer.folder / STOPPED
+    try:
+        await seal_history(sealer)
+        publish_log(sealer)
+    except LogStopped as stop:
+        log.error("sealing_stopped", code=stop.code, why=str(stop))
+        replace_file(stopped, f"{stop.code}\n{stop}\n{stop.zh}\n".encode())
+        return False
+    stopped.unlink(missing_ok=True)
+    return True
+
+
+def _signers(settings: Settings, start: ShardStart) -> Sequence[LogSigner]:
+    return log_signers(settings, start.name, start.origin, is_new=not start.is_published)
+
+
+def _witnesses(
+    settings: Settings, policy: check.Policy | None, stack: AsyncExitStack, start: ShardStart
+) -> list[HttpWitness]:
+    """Those of the policy that have an address."""
+    if policy is None:
+        return []
+    logs = [signer.vkey for signer in _signers(settings, start)]
+    callers = [
+        HttpWitness(one.vkey, one.url, logs, SystemClock(), deadline_s=settings.witness_deadline_s)
+        for one in policy.witnesses.values()
+        if one.url
+    ]
+    for caller in callers:
+        stack.push_async_callback(caller.close)
+    return callers

@@ -1,0 +1,44 @@
+"""The public log's files, at `/log/…`, as any static server could serve them: a reader needs no account and no signature.
+
+What is served is what strangers check with, and nothing else of the folder: the list of shards, the policy, and of each
+shard its checkpoint, its newest cosigned one, its link and its tiles (c2sp.org/tlog-tiles). A full tile never changes; a
+checkpoint is asked for each time.
+
+>>> [bool(_SERVED.fullmatch(path)) for path in ("2026/checkpoint", "2026/tile/0/x001/234.p/7", "2026/../keys", "2026/lock")]
+[True, True, False, False]
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+_TILE = r"tile/(?:[0-9]|[1-5][0-9]|6[0-3]|entries)/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?"
+_NOTE = r"checkpoint(?:\.cosigned)?|link"
+_SERVED = re.compile(rf"shards\.json|policy\.tlog-policy|[0-9]{{4}}(?:-[0-9]{{1,4}})?/(?:{_NOTE}|{_TILE})")
+_FULL_TILE = re.compile(r".*/tile/(?:[^.]*)")
+_FOR_EVER, _ASK_AGAIN = "public, max-age=31536000, immutable", "no-cache"
+
+
+class PublicLog(StaticFiles):
+    """Serves the folder of the log."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(directory=folder, check_dir=False)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, with how long it may be kept."""
+        if not _SERVED.fullmatch(path):
+            raise HTTPException(404)
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = _FOR_EVER if _FULL_TILE.fullmatch(path) else _ASK_AGAIN
+        if path.endswith("shards.json"):
+            return response
+        is_tile = "/tile/" in path
+        response.headers["content-type"] = "application/octet-stream" if is_tile else "text/plain; charset=utf-8"
+        return response

@@ -1,0 +1,88 @@
+"""Proof of an event: what it says, opened member by member, and its place in the public log.
+
+1. The event and its leaf are read, and the members that are asked for are opened. Open ones take no authority, since
+   they say nothing of a person; the others take the keys of their subjects' groups, which the caller has been given.
+2. The shard's files give the inclusion proof, against the newest checkpoint that enough witnesses have cosigned, else
+   against the newest that is signed; the answer says which.
+
+What is proven is that the platform said this no later than the witnesses' time and has not changed it since. Whether
+it was true when it was said, no log can prove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from suyuan.base.db import Fetch
+from suyuan.base.refusals import Reason, Refusal
+from suyuan.evidence import check
+from suyuan.evidence.commitment import record_of
+from suyuan.evidence.leaves import leaf_at, leaves_of, shard_of
+from suyuan.evidence.log import Tiles
+from suyuan.evidence.opening import Opened, open_record
+from suyuan.flows.desk import Desk
+from suyuan.flows.show_records import own_redemption
+from suyuan.flows.who_asks import Knock, who_asks
+from suyuan.history.recall import kept_at
+
+# A redemption that its operator reverses after years of partial trouble still has fewer.
+EVENTS_OF_A_THING_MAX = 100
+
+
+class Proven(NamedTuple):
+    """An event as far as it is opened, and the C2SP tlog-proof of its entry."""
+
+    seq: int
+    opened: Opened
+    proof: bytes
+    is_cosigned: bool
+    """Whether as many witnesses as the platform's own policy asks for have cosigned the proof's checkpoint."""
+
+
+class Publication(NamedTuple):
+    """Where an event is looked up: the database, read-only, and the folder of the published log."""
+
+    fetch: Fetch
+    folder: Path
+
+
+async def prove_event(
+    published: Publication, seq: int, *, keys: Mapping[int, bytes] | None = None, names: Collection[str] | None = None
+) -> Proven | Refusal:
+    """Opens an event, all of it that these keys open or only what is named, and proves it.
+
+    Raises `NotOpen` for a name that is not to be had, `BrokenLeaf`, and `LogStopped` for files that are broken.
+    """
+    kept, leaf = await kept_at(published.fetch, seq), await leaf_at(published.fetch, seq)
+    shard = await shard_of(published.fetch, seq)
+    if kept is None or leaf is None or shard is None:
+        return Refusal(Reason.event_is_not_sealed_yet)
+    tiles, index = Tiles(published.folder / shard.name), seq - shard.first_seq
+    notes = [note for note in (tiles.cosigned(), tiles.checkpoint()) if note is not None and _covers(note, index)]
+    if not notes:
+        return Refusal(Reason.event_is_not_sealed_yet)
+    opened = open_record(record_of(kept), leaf, keys or {}, names)
+    return Proven(seq, opened, tiles.proof_against(index, notes[0]), is_cosigned=notes[0] == tiles.cosigned())
+
+
+def _covers(note: bytes, index: int) -> bool:
+    return index < check.read_checkpoint(check.read_note(note).text).size
+
+
+async def prove_redemption(desk: Desk, knock: Knock, redemption_id: str) -> list[Proven] | Refusal:
+    """All that the log holds of a redemption of the caller's, its open members. Raises `BadSignature`."""
+    # (1) Who asks, and for which redemption of theirs.
+    asking = await who_asks(desk, knock)
+    if isinstance(asking, Refusal):
+        return asking
+    redemption = await own_redemption(desk, asking, redemption_id)
+    if isinstance(redemption, Refusal):
+        return redemption
+    # (2) Each of its events, as far as they are sealed; none is a reason to ask again.
+    published = Publication(desk.fetch, desk.log_folder)
+    places = await leaves_of(desk.fetch, redemption.id, rows_max=EVENTS_OF_A_THING_MAX)
+    found = [await prove_event(published, seq) for seq in places]
+    proven = [one for one in found if isinstance(one, Proven)]
+    return proven or Refusal(Reason.event_is_not_sealed_yet)

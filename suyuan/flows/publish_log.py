@@ -1,0 +1,63 @@
+"""What readers of the log need beside its shards: which there are, and whose word counts.
+
+`shards.json` lists every shard with its origin, the event that it begins with, and its public keys. The file
+`policy.tlog-policy` (c2sp.org/tlog-policy) names all of them and the platform's witnesses; whoever checks a proof by it
+believes the platform's choice of witnesses, and may write a policy of their own instead.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from suyuan.base import wire
+from suyuan.evidence import check
+from suyuan.evidence.leaves import ShardStart, shards
+from suyuan.evidence.note import vkey_text
+from suyuan.evidence.tiles import replace_file
+from suyuan.flows.seal_history import Sealer
+
+SHARDS, POLICY = "shards.json", "policy.tlog-policy"
+
+
+class ShardShown(msgspec.Struct, frozen=True):
+    """A shard as strangers are told of it; its leaf `index` is event `first_seq + index`."""
+
+    name: str
+    origin: str
+    first_seq: int
+    vkeys: tuple[str, ...]
+
+
+class ShardsShown(msgspec.Struct, frozen=True):
+    """All of them, the oldest first."""
+
+    shards: tuple[ShardShown, ...]
+
+
+def publish_log(sealer: Sealer) -> None:
+    """Writes both files anew where they say something else. Raises `OSError`."""
+    starts = [start for start in shards(sealer.connection) if start.is_published]
+    shown = ShardsShown(tuple(_shown(sealer, start) for start in starts))
+    _publish(sealer.folder / SHARDS, wire.canonical_record(shown))
+    _publish(sealer.folder / POLICY, policy_text(shown, sealer.policy_text))
+
+
+def policy_text(shown: ShardsShown, witnesses: bytes) -> bytes:
+    """The operator's policy with every shard's log in it; without one, a policy that asks for no witness."""
+    own = [vkey for shard in shown.shards for vkey in shard.vkeys if check.read_vkey(vkey).kind == check.ED25519]
+    kept = [line for line in witnesses.splitlines() if line.split()[:1] != [b"log"]] or [b"quorum none"]
+    text = b"".join([f"log {vkey}\n".encode() for vkey in own] + [line + b"\n" for line in kept])
+    check.read_policy(text)
+    return text
+
+
+def _shown(sealer: Sealer, start: ShardStart) -> ShardShown:
+    vkeys = tuple(vkey_text(signer.vkey) for signer in sealer.signers(start))
+    return ShardShown(start.name, start.origin, start.first_seq, vkeys)
+
+
+def _publish(file: Path, content: bytes) -> None:
+    if not file.exists() or file.read_bytes() != content:
+        replace_file(file, content)

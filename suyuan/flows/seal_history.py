@@ -1,0 +1,230 @@
+"""Sealing: every event of history goes into the public log, in order, and nothing is signed that could fork it.
+
+1. Each new event gets its leaf, a salted digest, in the database (`evidence.leaves`): from there on whatever is lost
+   of the log's files can be made again.
+2. The leaves are put into the log of their shard, one shard a year. A shard that ends is sealed to its last event, and
+   linked with the one that follows it.
+3. Before it signs, the log reads what it wrote again, and every witness is asked how far it has seen this log. Where
+   anybody is ahead, nothing is signed: the database, or the files, are of an older day.
+4. The checkpoint is signed and published; then the witnesses cosign it. One that is silent holds up nobody: it is asked
+   again for the next checkpoint, and until the quorum is there proofs say that they are not yet cosigned.
+
+A sealer that is killed at any moment begins again with (1); what it had not published it makes once more, the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import structlog
+from psycopg.rows import TupleRow
+
+from suyuan.evidence import check, links
+from suyuan.base.clock import Clock, plus
+from suyuan.evidence.leaves import ShardStart, entries, keep_leaves, next_leaf, note_published, shards
+from suyuan.evidence.log import Shard, ShardLog
+from suyuan.evidence.note import LogSigner
+from suyuan.evidence.stops import LogStopped, Stop
+from suyuan.evidence.witness import Conflict, Silent, WitnessCaller
+from suyuan.privacy.vault import Vault
+
+EVENTS_AT_ONCE = 4_096
+# A sealer that was away for long catches up in strides, so that checkpoints come out on the way.
+STRIDES_PER_ROUND_MAX = 16
+TRIES_PER_WITNESS = 2
+# A witness that did not answer in time is left alone for a while, since waiting for it holds up everybody's proofs.
+SILENCE_S = 10
+
+Connection = psycopg.Connection[TupleRow]
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Sealer:
+    """What sealing needs."""
+
+    connection: Connection
+    vault: Vault
+    clock: Clock
+    chance: Callable[[int], bytes]
+    log_name: str
+    folder: Path
+    second_copies: Path | None
+    """Where the last signed checkpoint of each shard is kept once more, on another device; None where nowhere."""
+    signers: Callable[[ShardStart], Sequence[LogSigner]]
+    """The keys of a shard; made where it has none and was never published."""
+    witnesses: Callable[[ShardStart], Sequence[WitnessCaller]]
+    policy: check.Policy | None
+    """Which witnesses count and how many are enough; None where there are none."""
+    policy_text: bytes
+    """The same as its file has it; nothing where there is none."""
+    logs: dict[str, ShardLog] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
+    """Shards that need nothing more."""
+    stands: dict[tuple[str, str], int] = field(default_factory=dict)
+    """How far each witness is known to have seen each log."""
+    answers: dict[str, str] = field(default_factory=dict)
+    """What each witness that does not cosign said last; only what is new is worth a line in the log."""
+    silent_until: dict[str, int] = field(default_factory=dict)
+
+
+class Round(NamedTuple):
+    """What one round came to: leaves made, events under a signed checkpoint, and under one that enough cosigned."""
+
+    leaves: int
+    sealed: int
+    cosigned: int
+
+
+async def seal_history(sealer: Sealer) -> Round:
+    """One round, from the newest events to their cosignatures.
+
+    Raises `LogStopped`, with what to do, before anything is signed that could fork the log; `KeyTrouble`.
+    """
+    made = _make_leaves(sealer)
+    behind = next_leaf(sealer.connection)
+    known = shards(sealer.connection)
+    sealed = cosigned = 0
+    for start, following in zip(known, [*known[1:], None], strict=True):
+        if start.name in sealer.finished:
+            continue
+        shard_log = _log_of(sealer, start)
+        await _seal_shard(sealer, start, shard_log, behind if following is None else following.first_seq)
+        sealed, cosigned = start.first_seq + shard_log.signed.size, start.first_seq + _cosigned_size(shard_log)
+        if following is not None:
+            _finish(sealer, start, shard_log, following)
+    return Round(made, sealed, cosigned)
+
+
+async def _seal_shard(sealer: Sealer, start: ShardStart, shard_log: ShardLog, ends: int) -> None:
+    """Brings one shard as far as event `ends`, not included."""
+    callers = [one for one in sealer.witnesses(start) if sealer.silent_until.get(one.name, 0) <= sealer.clock.now()]
+    for begins in range(start.first_seq + shard_log.size, ends, EVENTS_AT_ONCE):
+        shard_log.append(entries(sealer.connection, begins, min(begins + EVENTS_AT_ONCE, ends)))
+    if shard_log.signed.size < shard_log.size:
+        shard_log.seal(seen=await _seen(sealer, callers, start.origin))
+    await asyncio.gather(*(_cosign(sealer, shard_log, caller) for caller in callers))
+
+
+def _make_leaves(sealer: Sealer) -> int:
+    made = 0
+    for _ in range(STRIDES_PER_ROUND_MAX):
+        stride = keep_leaves(
+            sealer.connection,
+            sealer.vault,
+            log_name=sealer.log_name,
+            chance=sealer.chance,
+            events_max=EVENTS_AT_ONCE,
+        )
+        made += stride
+        if stride < EVENTS_AT_ONCE:
+            break
+    return made
+
+
+# --- the logs of the shards ----------------------------------------------------------------------
+
+
+def shard_of(sealer: Sealer, start: ShardStart) -> Shard:
+    """What the log of a shard is, with the keys that sign it."""
+    copy = None if sealer.second_copies is None else sealer.second_copies / f"{start.name}.checkpoint"
+    signers = sealer.signers(start)
+    own = tuple(check.Log(signer.vkey, None) for signer in signers if signer.vkey.kind == check.ED25519)
+    policy = None if sealer.policy is None else sealer.policy._replace(logs=own)
+    return Shard(sealer.folder / start.name, start.origin, signers, copy, policy)
+
+
+def _log_of(sealer: Sealer, start: ShardStart) -> ShardLog:
+    """The open log of a shard. One that was ever published is never begun anew, whatever became of its folder."""
+    present = sealer.logs.get(start.name)
+    if present is not None and not present.has_stopped:
+        return present
+    if present is not None:
+        present.close()
+    shard_log = ShardLog.open(shard_of(sealer, start)) if start.is_published else _begin(sealer, start)
+    sealer.logs[start.name] = shard_log
+    _refuse_other_history(sealer, start, shard_log)
+    return shard_log
+
+
+def _begin(sealer: Sealer, start: ShardStart) -> ShardLog:
+    try:
+        shard_log = ShardLog.create(shard_of(sealer, start))
+    except LogStopped as stopped:
+        if stopped.code is not Stop.LOG_EXISTS_ALREADY:
+            raise
+        # A sealer that died between the two, or a database of an older day, which is found out at once.
+        shard_log = ShardLog.open(shard_of(sealer, start))
+    note_published(sealer.connection, start.name)
+    return shard_log
+
+
+def _refuse_other_history(sealer: Sealer, start: ShardStart, shard_log: ShardLog) -> None:
+    """The log must hold what the database says: one of an older backup has fewer leaves, or others."""
+    signed = shard_log.signed.size
+    if not signed:
+        return
+    known = next_leaf(sealer.connection) - start.first_seq
+    if known < signed:
+        raise LogStopped(Stop.HISTORY_IS_OLDER, shard=start.name, known=max(known, 0), signed=signed)
+    last = start.first_seq + signed - 1
+    if shard_log.tiles.entry(signed - 1) != entries(sealer.connection, last, last + 1)[0]:
+        raise LogStopped(Stop.HISTORY_IS_ANOTHER, shard=start.name, seq=last)
+
+
+def _cosigned_size(shard_log: ShardLog) -> int:
+    note = shard_log.tiles.cosigned()
+    return 0 if note is None else check.read_checkpoint(check.read_note(note).text).size
+
+
+def _finish(sealer: Sealer, start: ShardStart, shard_log: ShardLog, following: ShardStart) -> None:
+    """Links a shard that is sealed to its end with the next one, once enough witnesses have seen its end."""
+    if sealer.policy is not None and _cosigned_size(shard_log) < shard_log.signed.size:
+        return
+    links.link(shard_log, _log_of(sealer, following), first_seq=following.first_seq)
+    shard_log.close()
+    del sealer.logs[start.name]
+    sealer.finished.add(start.name)
+
+
+# --- witnesses -----------------------------------------------------------------------------------
+
+
+async def _seen(sealer: Sealer, callers: Sequence[WitnessCaller], origin: str) -> dict[str, int]:
+    """How much of this log each witness has seen, of those that answer."""
+    sizes = await asyncio.gather(*(caller.latest(origin) for caller in callers))
+    seen = {caller.name: size for caller, size in zip(callers, sizes, strict=True) if size is not None}
+    sealer.stands.update({(origin, name): size for name, size in seen.items()})
+    return seen
+
+
+async def _cosign(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) -> None:
+    """Has one witness cosign the published checkpoint, from wherever it stands."""
+    signed = shard_log.signed
+    if any(line.name == caller.name for line in check.read_note(shard_log.note).signatures):
+        return
+    place = (signed.origin, caller.name)
+    for _ in range(TRIES_PER_WITNESS):
+        old = min(sealer.stands.get(place, 0), signed.size)
+        answer = await caller.add_checkpoint(old, shard_log.tiles.consistency(old, signed.size), shard_log.note)
+        if isinstance(answer, bytes):
+            sealer.stands[place] = signed.size
+            sealer.answers.pop(caller.name, None)
+            shard_log.add_cosignatures(answer)
+            return
+        if not isinstance(answer, Conflict):
+            break
+        if answer.size > signed.size:
+            raise LogStopped(Stop.WITNESS_IS_AHEAD, witness=caller.name, seen=answer.size, signed=signed.size)
+        sealer.stands[place] = answer.size
+    if isinstance(answer, Silent):
+        sealer.silent_until[caller.name] = plus(sealer.clock.now(), SILENCE_S)
+    if sealer.answers.get(caller.name) != str(answer):
+        sealer.answers[caller.name] = str(answer)
+        log.warning("witness_does_not_cosign", witness=caller.name, answer=str(answer), size=signed.size)
