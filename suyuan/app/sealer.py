@@ -63,7 +63,7 @@ async def run_sealer(settings: Settings, database_url: str) -> None:
             policy=policy,
             policy_text=policy_text,
         )
-        stack.callback(lambda: [shard_log.close() for shard_log in sealer.logs.values()])
+        stack.callback(sealer.close)
         while True:
             began_s = monotonic_s()
             pause_s = settings.seal_s if await _round(sealer) else STOPPED_PAUSE_S

@@ -27,16 +27,16 @@ from psycopg.rows import TupleRow
 from suyuan.evidence import check, links
 from suyuan.base.clock import Clock, plus
 from suyuan.evidence.leaves import ShardStart, entries, keep_leaves, next_leaf, note_published, shards
-from suyuan.evidence.log import Shard, ShardLog
+from suyuan.evidence.log import ShardLog
 from suyuan.evidence.note import LogSigner
+from suyuan.evidence.shard import Shard
 from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.witness import Conflict, Silent, WitnessCaller
+from suyuan.evidence.witness import Conflict, Cosigned, Refused, Silent, WitnessCaller
 from suyuan.privacy.vault import Vault
 
 EVENTS_AT_ONCE = 4_096
 # A sealer that was away for long catches up in strides, so that checkpoints come out on the way.
 STRIDES_PER_ROUND_MAX = 16
-TRIES_PER_WITNESS = 2
 # A witness that did not answer in time is left alone for a while, since waiting for it holds up everybody's proofs.
 SILENCE_S = 10
 
@@ -72,6 +72,11 @@ class Sealer:
     answers: dict[str, str] = field(default_factory=dict)
     """What each witness that does not cosign said last; only what is new is worth a line in the log."""
     silent_until: dict[str, int] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Lets go of the logs, so that another may write them."""
+        for shard_log in self.logs.values():
+            shard_log.close()
 
 
 class Round(NamedTuple):
@@ -210,21 +215,28 @@ async def _cosign(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) ->
     if any(line.name == caller.name for line in check.read_note(shard_log.note).signatures):
         return
     place = (signed.origin, caller.name)
-    for _ in range(TRIES_PER_WITNESS):
-        old = min(sealer.stands.get(place, 0), signed.size)
-        answer = await caller.add_checkpoint(old, shard_log.tiles.consistency(old, signed.size), shard_log.note)
-        if isinstance(answer, bytes):
-            sealer.stands[place] = signed.size
-            sealer.answers.pop(caller.name, None)
-            shard_log.add_cosignatures(answer)
-            return
-        if not isinstance(answer, Conflict):
-            break
+    answer = await _ask(sealer, shard_log, caller)
+    if isinstance(answer, Conflict):
+        # It stands elsewhere than we thought, which happens after a restart; the second question is the right one.
         if answer.size > signed.size:
             raise LogStopped(Stop.WITNESS_IS_AHEAD, witness=caller.name, seen=answer.size, signed=signed.size)
         sealer.stands[place] = answer.size
+        answer = await _ask(sealer, shard_log, caller)
+    if isinstance(answer, bytes):
+        sealer.stands[place] = signed.size
+        sealer.answers.pop(caller.name, None)
+        shard_log.add_cosignatures(answer)
+        return
     if isinstance(answer, Silent):
         sealer.silent_until[caller.name] = plus(sealer.clock.now(), SILENCE_S)
     if sealer.answers.get(caller.name) != str(answer):
         sealer.answers[caller.name] = str(answer)
         log.warning("witness_does_not_cosign", witness=caller.name, answer=str(answer), size=signed.size)
+
+
+async def _ask(
+    sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller
+) -> Cosigned | Conflict | Silent | Refused:
+    signed = shard_log.signed
+    old = min(sealer.stands.get((signed.origin, caller.name), 0), signed.size)
+    return await caller.add_checkpoint(old, shard_log.tiles.consistency(old, signed.size), shard_log.note)

@@ -300,8 +300,8 @@ def proofs(proven: list[Proven]) -> Reply:
 
 
 def _event_proof(proven: Proven) -> EventProof:
-    texts = (proven.opened.record, proven.opened.openings, proven.proof)
-    return EventProof(proven.seq, *(text.decode() for text in texts), proven.is_cosigned)
+    record, openings = proven.opened.record.decode(), proven.opened.openings.decode()
+    return EventProof(proven.seq, record, openings, proven.proof.decode(), proven.is_cosigned)
 
 
 def registered(answer: Registered) -> Reply:
