@@ -223,7 +223,7 @@ async def leaves_of(fetch: Fetch, thing: str, *, rows_max: int) -> list[int]:
 
 async def shard_of(fetch: Fetch, seq: int) -> ShardStart | None:
     """The shard that holds this event; None where there is none yet."""
-    rows = await fetch("SELECT name, first_seq FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1", [seq])
+    rows = await fetch(_SHARD_OF, [seq])
     return ShardStart(*rows[0]) if rows else None
 
 

@@ -1,0 +1,50 @@
+"""A sealer of a house's history, with keys of its own and whatever witnesses a test gives it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from suyuan.base import crypto, db
+from suyuan.evidence import check
+from suyuan.evidence.leaves import ShardStart
+from suyuan.evidence.note import LogSigner, ed25519_signer, sm2_signer
+from suyuan.evidence.witness import WitnessCaller
+from suyuan.flows.seal_history import Round, Sealer, seal_history
+from tests.flows.house import House
+
+LOG_NAME = "api.example.com/log"
+
+
+def signers(start: ShardStart) -> list[LogSigner]:
+    """Keys that hang on the shard's name alone, so that every sealer of a test has the same."""
+    secret = crypto.sha256(start.name.encode())
+    return [
+        ed25519_signer(start.origin, crypto.suite("ed25519").signer(secret)),
+        sm2_signer(start.origin, crypto.suite("sm2-sm3").signer(secret)),
+    ]
+
+
+def sealer_of(
+    house: House,
+    folder: Path,
+    *,
+    witnesses: Sequence[WitnessCaller] = (),
+    policy_text: bytes = b"",
+    **changes: Any,
+) -> Sealer:
+    """A sealer; close it before another takes over."""
+    parts: dict[str, Any] = {
+        "connection": db.connect(house.url, autocommit=True), "vault": house.vault, "clock": house.clock,
+        "chance": os.urandom, "log_name": LOG_NAME, "folder": folder, "second_copies": None, "signers": signers,
+        "witnesses": lambda _: witnesses, "policy": check.read_policy(policy_text) if policy_text else None,
+        "policy_text": policy_text,
+    }  # fmt: skip
+    return Sealer(**parts | changes)
+
+
+def seal(house: House, sealer: Sealer) -> Round:
+    """One round."""
+    return house.run(seal_history(sealer))
