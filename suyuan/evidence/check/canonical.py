@@ -1,6 +1,7 @@
 """Canonical JSON (RFC 8785) of what records hold: objects of strings, whole numbers, booleans, null and lists.
 
-Reading refuses every other spelling, so that one value has one file and a name never stands twice.
+Reading refuses every other spelling, so that one value has one file and a name never stands twice. Names are ASCII,
+because then all ways to sort them agree.
 
 >>> canonical({"paid": 8000, "kind": "payout_paid/1"})
 b'{"kind":"payout_paid/1","paid":8000}'
@@ -15,8 +16,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-# What eight bytes hold with a sign. RFC 8785 itself stops at 2**53, where JavaScript begins to round.
-_INTEGER_END = 2**63
+# From here on languages whose numbers are floats read another one (RFC 8785, appendix B, and RFC 7493 §2.2).
+_INTEGER_END = 2**53
 
 
 def canonical(value: object) -> bytes:
@@ -27,18 +28,30 @@ def canonical(value: object) -> bytes:
 def read_canonical(content: bytes) -> dict[str, Any] | None:
     """The object that these bytes are the canonical form of, if they are."""
     try:
-        value = json.loads(content.decode(), parse_int=_whole_number, parse_float=_refuse, parse_constant=_refuse)
-        # A doubled name keeps its last value, so the bytes differ too.
+        value = json.loads(
+            content.decode(),
+            object_pairs_hook=_object,
+            parse_int=_whole_number,
+            parse_float=_refuse,
+            parse_constant=_refuse,
+        )
         is_canonical = canonical(value) == content
     except (ValueError, RecursionError):
         return None
     return value if is_canonical and isinstance(value, dict) else None
 
 
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A doubled name would keep its last value, so the bytes would differ too and are refused."""
+    if not all(name.isascii() for name, _ in members):
+        raise ValueError("a name is not ASCII")
+    return dict(members)
+
+
 def _whole_number(text: str) -> int:
     number = int(text)
-    if not -_INTEGER_END <= number < _INTEGER_END:
-        raise ValueError("the number does not fit in eight bytes")
+    if not -_INTEGER_END < number < _INTEGER_END:
+        raise ValueError("the number is not exact everywhere")
     return number
 
 

@@ -4,7 +4,7 @@ Signing is not here: this code handles no secrets, so it may take the time it ta
 
 Where RFC 8032 leaves a choice, the strictest is taken, so that whatever is accepted here is accepted everywhere:
 S is below the group's order, the key's y is below the field's prime, the equation holds without the cofactor, R is
-compared in its bytes, and a key of small order is refused, because one signature by such a key fits every message.
+compared in its bytes, and neither R nor the key is of small order: by such a key one signature fits every message.
 
 >>> key = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
 >>> signature = bytes.fromhex(
@@ -47,7 +47,8 @@ def ed25519_verify(key: bytes, message: bytes, signature: bytes) -> bool:
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % _ORDER
     x, y, z, t = point
-    return _compressed(_sum_of_products(s, _BASE, k, (-x, y, z, -t))) == signature[:32]
+    r = _sum_of_products(s, _BASE, k, (-x, y, z, -t))
+    return _compressed(r) == signature[:32] and not _is_of_small_order(r)
 
 
 def _decompressed(encoded: bytes) -> _Point | None:

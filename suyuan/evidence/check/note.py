@@ -39,6 +39,8 @@ NOTE_BYTES_MAX = 1_000_000
 SIGNATURES_MAX = 100
 
 _KEY_BYTES = {ED25519: ED25519_KEY_BYTES, COSIGNATURE: ED25519_KEY_BYTES, SM2_SM3: SM2_KEY_BYTES}
+# No space of any kind, and nothing that is no text; a policy's octets may stand here as halves of surrogate pairs.
+_KEY_NAME = re.compile(r"[^+\s\ud800-\udfff]+")
 _CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f]")
 _TIME_BYTES = 8
 _TIME_END = 2**63
@@ -80,7 +82,7 @@ def key_id(name: str, kind: bytes, key: bytes) -> bytes:
 
 
 def is_key_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(character.isspace() for character in name)
+    return _KEY_NAME.fullmatch(name) is not None
 
 
 def read_vkey(text: str) -> Vkey:

@@ -16,10 +16,11 @@ member that is shown. Of the others one learns only that they exist: their salts
 ...          "salts": {"paid": [0, to_base64(salts[0])]}}
 >>> record_entry(b'{"paid":8000}', canonical(shown)) == entry_of(commitments)
 True
->>> record_entry(b'{"paid":9000}', canonical(shown))
-Traceback (most recent call last):
-    ...
-suyuan.evidence.check.wrong.BadEvidence: The record's "paid" is not what was logged: its commitment does not fit.
+>>> try:
+...     record_entry(b'{"paid":9000}', canonical(shown))
+... except BadEvidence as bad:
+...     print(bad)
+record.json: The record's "paid" is not what was logged: its commitment does not fit.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from suyuan.evidence.check.canonical import canonical, read_canonical
 from suyuan.evidence.check.strict import from_base64
 from suyuan.evidence.check.wrong import BadEvidence, Wrong
 
+RECORD, OPENINGS = "record.json", "openings.json"
 OPENINGS_FORMAT = "suyuan-openings-v1"
 RECORD_BYTES_MAX = 4_000_000
 SALT_BYTES = 32
@@ -55,20 +57,21 @@ def entry_of(commitments: Iterable[bytes]) -> bytes:
 
 def record_entry(record: bytes, openings: bytes) -> bytes:
     """The log entry of a record of which every member that is shown fits its commitment. Raises `BadEvidence`."""
-    shown = _read_record(record)
+    shown = read_record(record)
     commitments, salts = _read_openings(openings)
     for name in shown.keys() ^ salts.keys():
-        raise BadEvidence(Wrong.OPENINGS_ARE_OF_OTHER_MEMBERS, name=name)
+        raise BadEvidence(Wrong.OPENINGS_ARE_OF_OTHER_MEMBERS, file=OPENINGS, name=name)
     for name, (place, salt) in salts.items():
         if commitment(salt, member(name, shown[name])) != commitments[place]:
-            raise BadEvidence(Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED, name=name)
+            raise BadEvidence(Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED, file=RECORD, name=name)
     return entry_of(commitments)
 
 
-def _read_record(content: bytes) -> dict[str, Any]:
+def read_record(content: bytes) -> dict[str, Any]:
+    """The members that `record.json` shows, by name. Raises `BadEvidence`."""
     record = read_canonical(content) if len(content) <= RECORD_BYTES_MAX else None
     if record is None or not record or not all(map(_is_field, record.values())):
-        raise BadEvidence(Wrong.RECORD_IS_MALFORMED)
+        raise BadEvidence(Wrong.RECORD_IS_MALFORMED, file=RECORD)
     return record
 
 
@@ -84,13 +87,13 @@ def _read_openings(content: bytes) -> tuple[list[bytes], dict[str, tuple[int, by
     match openings:
         case {"commitments": list(texts), "format": str(name), "salts": dict(salts), **rest} if not rest:
             if name != OPENINGS_FORMAT:
-                raise BadEvidence(Wrong.OPENINGS_ARE_OF_ANOTHER_FORMAT, format=name)
+                raise BadEvidence(Wrong.OPENINGS_ARE_OF_ANOTHER_FORMAT, file=OPENINGS, format=name)
         case _:
-            raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED)
+            raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED, file=OPENINGS)
     commitments = [_fixed_bytes(text, COMMITMENT_BYTES) for text in texts]
     opened = {name: _read_salt(salt, len(commitments)) for name, salt in salts.items()}
     if len({place for place, _ in opened.values()}) != len(opened):
-        raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED)
+        raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED, file=OPENINGS)
     return commitments, opened
 
 
@@ -100,11 +103,11 @@ def _read_salt(value: object, count: int) -> tuple[int, bytes]:
             """`true` is no place, though Python takes it for 1."""
         case [int(place), text] if 0 <= place < count:
             return place, _fixed_bytes(text, SALT_BYTES)
-    raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED)
+    raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED, file=OPENINGS)
 
 
 def _fixed_bytes(text: object, length: int) -> bytes:
     content = from_base64(text) if isinstance(text, str) else None
     if content is None or len(content) != length:
-        raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED)
+        raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED, file=OPENINGS)
     return content

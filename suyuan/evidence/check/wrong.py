@@ -13,12 +13,38 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-_SHOWN_CHARS_MAX = 80
+_SHOWN_CHARS_MAX = 200
 
 
 class Wrong(StrEnum):
     """Codes in the order in which a checker comes to them."""
 
+    # The bundle's file.
+    BUNDLE_IS_TOO_LARGE = "bundle_is_too_large"
+    BUNDLE_IS_NOT_ONE_PLAIN_ZIP = "bundle_is_not_one_plain_zip"
+    BUNDLE_HAS_TOO_MANY_FILES = "bundle_has_too_many_files"
+    BUNDLE_NAME_IS_UNSAFE = "bundle_name_is_unsafe"
+    BUNDLE_FILE_IS_ENCRYPTED = "bundle_file_is_encrypted"
+    BUNDLE_FILE_IS_A_LINK = "bundle_file_is_a_link"
+    BUNDLE_FILE_IS_OF_ANOTHER_FORM = "bundle_file_is_of_another_form"
+    BUNDLE_NAME_IS_DOUBLED = "bundle_name_is_doubled"
+    BUNDLE_FILE_IS_TORN = "bundle_file_is_torn"
+    # What the bundle holds.
+    FILE_IS_MISSING = "file_is_missing"
+    MANIFEST_IS_MALFORMED = "manifest_is_malformed"
+    MANIFEST_IS_OF_ANOTHER_FORMAT = "manifest_is_of_another_format"
+    FILE_IS_NOT_LISTED = "file_is_not_listed"
+    FILE_WAS_ALTERED = "file_was_altered"
+    FILE_IS_OUT_OF_PLACE = "file_is_out_of_place"
+    BUNDLE_HOLDS_NO_RECORD = "bundle_holds_no_record"
+    # Records.
+    RECORD_IS_MALFORMED = "record_is_malformed"
+    OPENINGS_ARE_MALFORMED = "openings_are_malformed"
+    OPENINGS_ARE_OF_ANOTHER_FORMAT = "openings_are_of_another_format"
+    OPENINGS_ARE_OF_OTHER_MEMBERS = "openings_are_of_other_members"
+    RECORD_IS_NOT_WHAT_WAS_LOGGED = "record_is_not_what_was_logged"
+    RECORD_IS_OF_ANOTHER_NUMBER = "record_is_of_another_number"
+    ENTRY_IS_ANOTHER = "entry_is_another"
     # Keys and notes.
     VKEY_IS_MALFORMED = "vkey_is_malformed"
     VKEY_KIND_IS_UNKNOWN = "vkey_kind_is_unknown"
@@ -62,12 +88,8 @@ class Wrong(StrEnum):
     ROOTS_OF_ONE_SIZE_DIFFER = "roots_of_one_size_differ"
     CONSISTENCY_LEADS_FROM_ELSEWHERE = "consistency_leads_from_elsewhere"
     CONSISTENCY_LEADS_ELSEWHERE = "consistency_leads_elsewhere"
-    # Records.
-    RECORD_IS_MALFORMED = "record_is_malformed"
-    OPENINGS_ARE_MALFORMED = "openings_are_malformed"
-    OPENINGS_ARE_OF_ANOTHER_FORMAT = "openings_are_of_another_format"
-    OPENINGS_ARE_OF_OTHER_MEMBERS = "openings_are_of_other_members"
-    RECORD_IS_NOT_WHAT_WAS_LOGGED = "record_is_not_what_was_logged"
+    # Records of one bundle beside each other.
+    RECORDS_ARE_OUT_OF_STEP = "records_are_out_of_step"
 
 
 class BadEvidence(Exception):
@@ -83,22 +105,116 @@ class BadEvidence(Exception):
         super().__init__(where + english.format(**shown))
         self.zh = where + chinese.format(**shown)
 
-    def inside(self, file: str) -> BadEvidence:
-        """The same, said of a file."""
-        return BadEvidence(self.code, file=file, **self._facts)
+    def inside(self, where: str) -> BadEvidence:
+        """The same, said of a file, or of the folder that the file stands in."""
+        return BadEvidence(self.code, file=where + (self.file or ""), **self._facts)
 
 
 def _shown(fact: object) -> str:
-    """Numbers as they are; texts are a stranger's, so quoted, cut, and without anything that moves a terminal."""
-    if isinstance(fact, int):
-        return str(fact)
-    text = str(fact)
+    """Numbers as they are, texts in quotes."""
+    return str(fact) if type(fact) is int else f'"{printable(str(fact))}"'
+
+
+def printable(text: str) -> str:
+    """A stranger's text, cut, and without anything that moves a terminal or turns the direction of writing."""
     cut = text if len(text) <= _SHOWN_CHARS_MAX else text[:_SHOWN_CHARS_MAX] + "…"
-    return '"' + "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut) + '"'
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
 
 
 # One line in English above one in Chinese, in the order of the codes.
 SENTENCES: dict[Wrong, tuple[str, str]] = {
+    Wrong.BUNDLE_IS_TOO_LARGE: (
+        "The bundle holds more than the {most} bytes that are read, packed or unpacked.",
+        "证据包（压缩前或压缩后）超过可读取的上限 {most} 字节。",
+    ),
+    Wrong.BUNDLE_IS_NOT_ONE_PLAIN_ZIP: (
+        "The bundle is torn, or is not one plain zip file from its first byte to its last.",
+        "证据包残缺，或并非从头到尾只是一个普通 zip 文件。",
+    ),
+    Wrong.BUNDLE_HAS_TOO_MANY_FILES: (
+        "The bundle holds {count} files, more than the {most} that are read.",
+        "证据包含 {count} 个文件，超过可读取的上限 {most} 个。",
+    ),
+    Wrong.BUNDLE_NAME_IS_UNSAFE: (
+        "The bundle holds a file named {name}, which could be unpacked to a place outside: it is not opened.",
+        "证据包内有名为 {name} 的文件，解压时可能落到包外，不予打开。",
+    ),
+    Wrong.BUNDLE_FILE_IS_ENCRYPTED: (
+        "The file {name} in the bundle is encrypted, so nobody can check it.",
+        "证据包内的文件 {name} 已加密，无法核对。",
+    ),
+    Wrong.BUNDLE_FILE_IS_A_LINK: (
+        "The entry {name} of the bundle is a link or a device, not a file.",
+        "证据包内的 {name} 是链接或设备，而不是文件。",
+    ),
+    Wrong.BUNDLE_FILE_IS_OF_ANOTHER_FORM: (
+        "The file {name} is packed in a way that programs could read differently: ask for the bundle as it was made.",
+        "文件 {name} 的打包方式可能被不同程序读成不同内容：请索取原始证据包。",
+    ),
+    Wrong.BUNDLE_NAME_IS_DOUBLED: (
+        "The bundle holds two files named {name}, so it is not clear which is meant.",
+        "证据包内有两个名为 {name} 的文件，无法确定以哪个为准。",
+    ),
+    Wrong.BUNDLE_FILE_IS_TORN: (
+        "The file {name} in the bundle is torn: it does not unpack to the size and checksum that it names.",
+        "证据包内的文件 {name} 残缺：解压结果与其标明的大小和校验和不符。",
+    ),
+    Wrong.FILE_IS_MISSING: (
+        "The bundle lacks the file {name}.",
+        "证据包缺少文件 {name}。",
+    ),
+    Wrong.MANIFEST_IS_MALFORMED: (
+        "This is not a list of files in canonical JSON, sorted by name, each once and whole.",
+        "这不是规范 JSON 的文件清单：应按名称排序，每个文件仅列一次且各项齐全。",
+    ),
+    Wrong.MANIFEST_IS_OF_ANOTHER_FORMAT: (
+        "The manifest is of the format {format}, which this checker does not know.",
+        "清单的格式为 {format}，本校验程序不认识。",
+    ),
+    Wrong.FILE_IS_NOT_LISTED: (
+        "The bundle holds the file {name}, which its manifest does not list.",
+        "证据包内有文件 {name}，而清单未列出该文件。",
+    ),
+    Wrong.FILE_WAS_ALTERED: (
+        "The file {name} was altered: its {digest} or its size is not what the manifest says.",
+        "文件 {name} 已被改动：其 {digest} 值或大小与清单不符。",
+    ),
+    Wrong.FILE_IS_OUT_OF_PLACE: (
+        "The file {name} does not belong among the records.",
+        "文件 {name} 不应出现在记录目录中。",
+    ),
+    Wrong.BUNDLE_HOLDS_NO_RECORD: (
+        "The bundle holds no record, so there is nothing to prove.",
+        "证据包内没有任何记录，无可证明。",
+    ),
+    Wrong.RECORD_IS_MALFORMED: (
+        "The record is not a canonical JSON object of fields: it is torn, empty, or written in another form.",
+        "记录不是规范形式的 JSON 字段对象：残缺、为空或写法不同。",
+    ),
+    Wrong.OPENINGS_ARE_MALFORMED: (
+        "The openings are not canonical JSON of commitments and salts: they are torn, or written in another form.",
+        "开启信息不是由承诺与盐值组成的规范 JSON：残缺或写法不同。",
+    ),
+    Wrong.OPENINGS_ARE_OF_ANOTHER_FORMAT: (
+        "The openings are of the format {format}, which this checker does not know.",
+        "开启信息的格式为 {format}，本校验程序不认识。",
+    ),
+    Wrong.OPENINGS_ARE_OF_OTHER_MEMBERS: (
+        "The record and the openings do not show the same fields: {name} stands in one of them only.",
+        "记录与开启信息所示字段不一致：{name} 只出现在其中之一。",
+    ),
+    Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED: (
+        "The record's {name} is not what was logged: its commitment does not fit.",
+        "记录中的 {name} 与入账时不符：承诺值不匹配。",
+    ),
+    Wrong.RECORD_IS_OF_ANOTHER_NUMBER: (
+        "The record says that its number is {number}, which is not its folder's.",
+        "记录自称编号为 {number}，与所在目录不符。",
+    ),
+    Wrong.ENTRY_IS_ANOTHER: (
+        "The entry is not that of the record: record, openings and entry do not belong together.",
+        "该条目不是这条记录的条目：记录、开启信息与条目并非一组。",
+    ),
     Wrong.VKEY_IS_MALFORMED: (
         "{key} is not a verifier key: it should read <name>+<8 hex digits>+<base64>.",
         "{key} 不是合法的验证公钥：格式应为 <名称>+<8 位十六进制>+<base64>。",
@@ -259,24 +375,8 @@ SENTENCES: dict[Wrong, tuple[str, str]] = {
         "The tree of {size} entries does not begin with that of {old_size}: the proof leads to another root.",
         "{size} 条记录的树并非以 {old_size} 条记录的树开头：证明得出的根哈希不同。",
     ),
-    Wrong.RECORD_IS_MALFORMED: (
-        "The record is not a canonical JSON object of fields: it is torn, empty, or written in another form.",
-        "记录不是规范形式的 JSON 字段对象：残缺、为空或写法不同。",
-    ),
-    Wrong.OPENINGS_ARE_MALFORMED: (
-        "The openings are not canonical JSON of commitments and salts: they are torn, or written in another form.",
-        "开启信息不是由承诺与盐值组成的规范 JSON：残缺或写法不同。",
-    ),
-    Wrong.OPENINGS_ARE_OF_ANOTHER_FORMAT: (
-        "The openings are of the format {format}, which this checker does not know.",
-        "开启信息的格式为 {format}，本校验程序不认识。",
-    ),
-    Wrong.OPENINGS_ARE_OF_OTHER_MEMBERS: (
-        "The record and the openings do not show the same fields: {name} stands in one of them only.",
-        "记录与开启信息所示字段不一致：{name} 只出现在其中之一。",
-    ),
-    Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED: (
-        "The record's {name} is not what was logged: its commitment does not fit.",
-        "记录中的 {name} 与入账时不符：承诺值不匹配。",
+    Wrong.RECORDS_ARE_OUT_OF_STEP: (
+        "The record stands at {index}, which does not fit the number and place of another record of the same log.",
+        "该记录位于第 {index} 条，与同一日志另一条记录的编号和位置对不上。",
     ),
 }
