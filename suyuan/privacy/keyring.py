@@ -342,10 +342,10 @@ def read_key_file(key_file: Path) -> bytes:
 def make_key_file(key_file: Path, *, chance: bytes) -> None:
     """Writes a new key file of 32 random bytes. Never overwrites one: what it sealed would be lost."""
     assert len(chance) == KEY_BYTES
-    _write_private(key_file, chance)
+    write_private(key_file, chance)
 
 
-def _write_private(file: Path, content: bytes) -> None:
+def write_private(file: Path, content: bytes) -> None:
     """Makes a file that nobody else may read, and waits until it is on the disk."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as opened:
@@ -435,7 +435,7 @@ def _write_ring(file: Path, epochs: tuple[_Epoch, ...]) -> None:
     """Replaces the file whole: a reader sees the old ring or the new one, and so does whoever starts after a crash."""
     fresh = file.with_suffix(".new")
     fresh.unlink(missing_ok=True)
-    _write_private(fresh, msgspec.json.encode(_File(epochs)))
+    write_private(fresh, msgspec.json.encode(_File(epochs)))
     with file.open("r+b") if file.exists() else contextlib.nullcontext() as replaced:
         fresh.replace(file)
         sync_folder(file.parent)

@@ -30,6 +30,7 @@ COMMANDS = {
     "retention": ("suyuan.faces.cli.retention", "How long personal data is kept, and what comes due."),
     "notice": ("suyuan.faces.cli.notice", "Show the privacy notice, and what changed in it."),
     "history": ("suyuan.faces.cli.history", "Show what the platform remembers, or export it."),
+    "witness": ("suyuan.faces.cli.witness", "Watch other people's logs and cosign them."),
     "leak": ("suyuan.faces.cli.leak", "Tell where a leaked list or photo is from, and whom to tell."),
     "bench": ("suyuan.faces.cli.bench", "Measure what this machine can do."),
     "kek": ("suyuan.faces.cli.kek", "Where the key lies that opens the key ring: a key file, or a KMS."),
