@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from suyuan.app.line import spare_the_collector
 from suyuan.base import db
-from suyuan.base.clock import cpu_s, monotonic_s
+from suyuan.base.clock import monotonic_s
 from suyuan.faces.bench.laboratory import Laboratory, laboratory
 from suyuan.faces.bench.line_run import Measured, Step, run_line
 from suyuan.faces.bench.machine import Machine, machine_now, rss_mb
 from suyuan.faces.bench.traffic import Crowd, crowd_for, steps
+from suyuan.faces.bench.turns import best_in_turns
 from suyuan.flows.read_fields import RecordRead
 from suyuan.flows.shelves import Shelves
 from suyuan.privacy import subject_keys
@@ -37,7 +38,6 @@ from suyuan.privacy.vault import KEY_CHANCE_BYTES, Vault
 from suyuan.settle.limits import LimitRules
 
 NUMBER = "13800000000"
-BATCHES = 10
 BATCH_CALLS = 5_000
 IN_FLIGHT = 256
 STEP_RUNS = 3
@@ -140,7 +140,7 @@ def _cost(vault: Vault) -> Cost:
     closed, sealed = raw.encrypt(nonce, plain, bound), vault.seal(NUMBER, key, SELLER_PAYEE, chance=nonce)
     chance = os.urandom(KEY_CHANCE_BYTES)
     return Cost(
-        *_best_in_turns(
+        *best_in_turns(
             lambda: vault.seal(NUMBER, key, SELLER_PAYEE, chance=nonce),
             lambda: vault.open(sealed, key, SELLER_PAYEE, authority, now=0),
             lambda: raw.encrypt(nonce, plain, bound),
@@ -148,24 +148,9 @@ def _cost(vault: Vault) -> Cost:
             lambda: vault.unlock(key.row),
             lambda: vault.new_key("slr_1", SELLER_PAYEE.key_class, now=0, chance=chance),
             lambda: vault.index(NUMBER, purpose="number"),
+            batch_calls=BATCH_CALLS,
         )
     )
-
-
-def _best_in_turns(*calls: Callable[[], object]) -> list[float]:
-    """Each call's best batch; the calls take turns, so that all see the machine in the same moods."""
-    best = [float("inf")] * len(calls)
-    for _ in range(BATCHES):
-        for place, call in enumerate(calls):
-            best[place] = min(best[place], _batch_us(call))
-    return [round(us, 2) for us in best]
-
-
-def _batch_us(call: Callable[[], object]) -> float:
-    began_s = cpu_s()
-    for _ in range(BATCH_CALLS):
-        call()
-    return (cpu_s() - began_s) / BATCH_CALLS * 1e6
 
 
 def _overhead(bench: Laboratory, vault: Vault, crowd: Crowd, count: int) -> Overhead:
@@ -176,7 +161,7 @@ def _overhead(bench: Laboratory, vault: Vault, crowd: Crowd, count: int) -> Over
         vault.seal("1" * 17, key, CARD_SERIAL, chance=chance[-NONCE_BYTES:])
         vault.seal("1" * 18, key, CARD_PIN, chance=chance[KEY_CHANCE_BYTES:-NONCE_BYTES])
 
-    (sealing_us,) = _best_in_turns(seal_redemption)
+    (sealing_us,) = best_in_turns(seal_redemption, batch_calls=BATCH_CALLS)
     unsealed, sealed = [_steps(bench, crowd, count, is_sealed=False)], []
     for _ in range(STEP_RUNS):
         sealed.append(_steps(bench, crowd, count, is_sealed=True))
