@@ -44,9 +44,7 @@ async def run_sealer(settings: Settings, database_url: str) -> None:
     os.nice(NICE)
     keys, clock = load_keys(settings), SystemClock()
     async with AsyncExitStack() as stack:
-        holding = await stack.enter_async_context(
-            await psycopg.AsyncConnection.connect(database_url, autocommit=True)
-        )
+        holding = await stack.enter_async_context(await psycopg.AsyncConnection.connect(database_url, autocommit=True))
         await be_the_only_one(holding, SEALER_LOCK)
         policy_text = (settings.data / settings.log_policy).read_bytes() if settings.log_policy else b""
         policy = check.read_policy(policy_text) if policy_text else None

@@ -231,5 +231,7 @@ _COPY = "COPY leaf (seq, digest, open_key, sealed_keys, closed, thing) FROM STDI
 _LEAF = "SELECT seq, digest, open_key, sealed_keys, closed, thing FROM leaf WHERE seq = %s"
 _OF_THING = "SELECT seq FROM leaf WHERE thing = %s AND thing <> '' ORDER BY seq LIMIT %s"
 _SHARDS = "SELECT name, first_seq, origin, is_published FROM shard ORDER BY first_seq"
-_SHARD_OF = "SELECT name, first_seq, origin, is_published FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1"
+_SHARD_OF = """
+SELECT name, first_seq, origin, is_published FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1
+"""
 _ENTRIES = "SELECT seq, digest FROM leaf WHERE seq >= %s AND seq < %s ORDER BY seq"

@@ -24,8 +24,8 @@ import psycopg
 import structlog
 from psycopg.rows import TupleRow
 
-from suyuan.evidence import check, links
 from suyuan.base.clock import Clock, plus
+from suyuan.evidence import check, links
 from suyuan.evidence.leaves import ShardStart, entries, keep_leaves, next_leaf, note_published, shards
 from suyuan.evidence.log import ShardLog
 from suyuan.evidence.note import LogSigner
@@ -234,9 +234,7 @@ async def _cosign(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) ->
         log.warning("witness_does_not_cosign", witness=caller.name, answer=str(answer), size=signed.size)
 
 
-async def _ask(
-    sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller
-) -> Cosigned | Conflict | Silent | Refused:
+async def _ask(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) -> Cosigned | Conflict | Silent | Refused:
     signed = shard_log.signed
     old = min(sealer.stands.get((signed.origin, caller.name), 0), signed.size)
     return await caller.add_checkpoint(old, shard_log.tiles.consistency(old, signed.size), shard_log.note)

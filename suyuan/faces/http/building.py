@@ -1,7 +1,8 @@
 """Puts the API together: doors on their paths, the open addresses, and the minute's count of strangers.
 
 The open addresses need no signature and tell nothing about anybody: `/v1/health`, `/v1/platform`,
-`/v1/privacy-notice`, `/openapi.json`, and the files of the public log below `/log/`. A form that asks for something that no registered purpose needs stops the start.
+`/v1/privacy-notice`, `/openapi.json`, and the files of the public log at `/log/`. A form that asks for something that
+no registered purpose needs stops the start.
 """
 
 from __future__ import annotations

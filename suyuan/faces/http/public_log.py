@@ -1,10 +1,10 @@
-"""The public log's files, at `/log/…`, as any static server could serve them: a reader needs no account and no signature.
+"""The public log's files at `/log/…`, as any static server could serve them: no account, no signature.
 
-What is served is what strangers check with, and nothing else of the folder: the list of shards, the policy, and of each
-shard its checkpoint, its newest cosigned one, its link and its tiles (c2sp.org/tlog-tiles). A full tile never changes; a
-checkpoint is asked for each time.
+What is served is what strangers check with, and nothing else of the folder: the list of shards, the policy, and of
+each shard its checkpoint, its newest cosigned one, its links and its tiles (c2sp.org/tlog-tiles). A full tile never
+changes; a checkpoint is asked for each time.
 
->>> [bool(_SERVED.fullmatch(path)) for path in ("2026/checkpoint", "2026/tile/0/x001/234.p/7", "2026/../keys", "2026/lock")]
+>>> [bool(_SERVED.fullmatch(path)) for path in ("2026/checkpoint", "2026/tile/0/x001/234.p/7", "2026/lock", "stopped")]
 [True, True, False, False]
 """
 
@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 _TILE = r"tile/(?:[0-9]|[1-5][0-9]|6[0-3]|entries)/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?"
-_NOTE = r"checkpoint(?:\.cosigned)?|link"
+_NOTE = r"checkpoint(?:\.cosigned)?|link|next"
 _SERVED = re.compile(rf"shards\.json|policy\.tlog-policy|[0-9]{{4}}(?:-[0-9]{{1,4}})?/(?:{_NOTE}|{_TILE})")
 _FULL_TILE = re.compile(r".*/tile/(?:[^.]*)")
 _FOR_EVER, _ASK_AGAIN = "public, max-age=31536000, immutable", "no-cache"
