@@ -38,6 +38,7 @@ class ShardsShown(msgspec.Struct, frozen=True):
 
 def publish_log(sealer: Sealer) -> None:
     """Writes both files anew where they say something else. Raises `OSError`."""
+    sealer.folder.mkdir(parents=True, exist_ok=True)
     starts = [start for start in shards(sealer.connection) if start.is_published]
     shown = ShardsShown(tuple(_shown(sealer, start) for start in starts))
     _publish(sealer.folder / SHARDS, wire.canonical_record(shown))

@@ -96,7 +96,8 @@ async def seal_history(sealer: Sealer) -> Round:
     behind = next_leaf(sealer.connection)
     known = shards(sealer.connection)
     sealed = cosigned = 0
-    for start, following in zip(known, [*known[1:], None], strict=True):
+    for place, start in enumerate(known):
+        following = known[place + 1] if place + 1 < len(known) else None
         if start.name in sealer.finished:
             continue
         shard_log = _log_of(sealer, start)
