@@ -100,6 +100,9 @@ async def seal_history(sealer: Sealer) -> Round:
         following = known[place + 1] if place + 1 < len(known) else None
         if start.name in sealer.finished:
             continue
+        if following is not None and following.name[:4] == start.name[:4]:
+            _leave(sealer, start, following)
+            continue
         shard_log = _log_of(sealer, start)
         await _seal_shard(sealer, start, shard_log, behind if following is None else following.first_seq)
         sealed, cosigned = start.first_seq + shard_log.signed.size, start.first_seq + _cosigned_size(shard_log)
@@ -153,6 +156,8 @@ def _log_of(sealer: Sealer, start: ShardStart) -> ShardLog:
         return present
     if present is not None:
         present.close()
+    # A folder that is gone is an empty one, so that the log itself says what it lacks.
+    (sealer.folder / start.name).mkdir(parents=True, exist_ok=True)
     shard_log = ShardLog.open(shard_of(sealer, start)) if start.is_published else _begin(sealer, start)
     sealer.logs[start.name] = shard_log
     _refuse_other_history(sealer, start, shard_log)
@@ -196,6 +201,17 @@ def _finish(sealer: Sealer, start: ShardStart, shard_log: ShardLog, following: S
     links.link(shard_log, _log_of(sealer, following), first_seq=following.first_seq)
     shard_log.close()
     del sealer.logs[start.name]
+    sealer.finished.add(start.name)
+
+
+def _leave(sealer: Sealer, start: ShardStart, following: ShardStart) -> None:
+    """Links a shard that cannot go on with the one that was begun in its place (`begin_shard`)."""
+    present = sealer.logs.pop(start.name, None)
+    if present is not None:
+        present.close()
+    if (sealer.folder / start.name).exists():
+        with ShardLog.open(shard_of(sealer, start)) as left:
+            links.link(left, _log_of(sealer, following), first_seq=following.first_seq)
     sealer.finished.add(start.name)
 
 

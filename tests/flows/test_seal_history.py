@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from suyuan.evidence import check
+from suyuan.base import db
+from suyuan.evidence import check, links
+from suyuan.evidence.leaves import ShardStart, entries, next_leaf, shards
+from suyuan.evidence.rebuild import rebuild
+from suyuan.evidence.stops import LogStopped
+from suyuan.flows.begin_shard import NothingIsLost, begin_again
 from suyuan.flows.prove_event import Proven, Publication, prove_event
 from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.redeem_card import Taken, redeem_card
-from suyuan.flows.seal_history import Sealer
+from suyuan.flows.seal_history import Sealer, shard_of
 from tests.flows.house import House, card, open_house, written
-from tests.flows.sealing import seal, sealer_of
+from tests.flows.sealing import LOG_NAME, seal, sealer_of, signers
 
 
 @pytest.fixture
@@ -24,11 +31,25 @@ def house(database: str, tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.fixture
-def sealer(house: House) -> Iterator[Sealer]:
-    sealer = sealer_of(house, house.log_folder)
-    yield sealer
-    sealer.close()
-    sealer.connection.close()
+def next_sealer(house: House) -> Iterator[Callable[..., Sealer]]:
+    """Makes a sealer after the one before it has ended."""
+    made: list[Sealer] = []
+
+    def make(**changes: Any) -> Sealer:
+        for before in made:
+            before.close()
+        made.append(sealer_of(house, house.log_folder, **changes))
+        return made[-1]
+
+    yield make
+    for sealer in made:
+        sealer.close()
+        sealer.connection.close()
+
+
+@pytest.fixture
+def sealer(next_sealer: Callable[..., Sealer]) -> Sealer:
+    return next_sealer()
 
 
 def sell(house: House, number: int = 1) -> str:
@@ -51,3 +72,130 @@ def test_every_event_can_be_checked_by_whoever_has_the_policy(house: House, seal
         one = proven(house, seq)
         entry = check.record_entry(one.opened.record, one.opened.openings)
         assert check.check_proof(one.proof, entry, policy).index == seq
+
+
+def checkpoint_of(folder: Path) -> check.Checkpoint:
+    return check.read_checkpoint(check.read_note((folder / "checkpoint").read_bytes()).text)
+
+
+def link_of(folder: Path, sealer: Sealer) -> links.Link:
+    """The link of a shard with the one before it, as a stranger with the keys of both reads it."""
+    old_keys, new_keys = ([signers(start)[0].vkey] for start in shards(sealer.connection)[-2:])
+    link = links.check_link((folder / "link").read_bytes(), old_keys, new_keys)
+    assert link is not None
+    return link
+
+
+# --- years ---------------------------------------------------------------------------------------
+
+
+def test_a_year_ends_with_its_last_event_and_is_linked_with_the_next(house: House, sealer: Sealer) -> None:
+    """The old shard is closed for good; both shards hold the same link, signed by the keys of both."""
+    seal(house, sealer)
+    last_of_2026 = len(house.events()) + 1
+    sell(house, 2)
+    house.clock.advance(60 * 86_400)
+    sell(house, 3)
+    done = seal(house, sealer)
+    assert done.sealed == len(house.events())
+    old, new = (house.log_folder / name for name in ("2026", "2027"))
+    assert checkpoint_of(old).size == last_of_2026
+    assert checkpoint_of(new).size == len(house.events()) - last_of_2026
+    assert (old / "next").read_bytes() == (new / "link").read_bytes()
+    link = link_of(new, sealer)
+    assert (link.old_size, link.first_seq) == (last_of_2026, last_of_2026)
+    sell(house, 4)
+    assert seal(house, sealer).sealed == len(house.events())
+    publish_log(sealer)
+    policy = check.read_policy((house.log_folder / POLICY).read_bytes())
+    for seq in range(len(house.events())):
+        one = proven(house, seq)
+        check.check_proof(one.proof, one.opened.entry, policy)
+
+
+# --- what was put back from a backup -------------------------------------------------------------
+
+
+def put_back(house: House, events: int) -> None:
+    """The database as it was when it had so many events; the line reads its rows anew."""
+    with db.connect(house.url, autocommit=True) as connection:
+        connection.execute("DELETE FROM event WHERE seq >= %s", (events,))
+        connection.execute("DELETE FROM leaf WHERE seq >= %s", (events,))
+        connection.execute("UPDATE line_head SET next_seq = %s", (events,))
+        connection.execute("TRUNCATE card, redemption, outbox, idempotency, nonce")
+
+
+def test_a_database_of_an_older_day_signs_nothing(
+    house: House, sealer: Sealer, next_sealer: Callable[..., Sealer]
+) -> None:
+    sell(house, 2)
+    seal(house, sealer)
+    before = (house.log_folder / "2026" / "checkpoint").read_bytes()
+    put_back(house, 1)
+    later = next_sealer()
+    with pytest.raises(LogStopped, match="knows 1 of the 2 entries that 2026 has sealed") as stopped:
+        seal(house, later)
+    assert "suyuan evidence begin" in stopped.value.zh
+    assert (house.log_folder / "2026" / "checkpoint").read_bytes() == before
+
+
+def test_a_history_that_grew_anew_after_a_loss_is_known_for_another(
+    house: House, sealer: Sealer, next_sealer: Callable[..., Sealer]
+) -> None:
+    """As many events as were signed, or more, but others: each leaf's salts were drawn anew, so the last entry tells."""
+    seal(house, sealer)
+    with db.connect(house.url, autocommit=True) as connection:
+        connection.execute("DELETE FROM leaf")
+    later = next_sealer()
+    with pytest.raises(LogStopped, match="Event 0 in the database is not the one that 2026 has sealed"):
+        seal(house, later)
+
+
+def test_after_a_loss_a_new_shard_begins_where_both_agree_and_the_link_says_so(
+    house: House, sealer: Sealer, next_sealer: Callable[..., Sealer]
+) -> None:
+    sell(house, 2)
+    sell(house, 3)
+    assert seal(house, sealer).sealed == 3
+    put_back(house, 1)
+    later = next_sealer()
+    with pytest.raises(LogStopped):
+        seal(house, later)
+    fresh = begin_again(later.connection, house.log_folder, log_name=LOG_NAME)
+    assert fresh == ShardStart("2026-2", 1, f"{LOG_NAME}/2026-2", False)
+    house.look_again()
+    done = seal(house, later)
+    assert done.sealed == 1
+    link = link_of(house.log_folder / "2026-2", later)
+    assert (link.old_size, link.first_seq) == (3, 1)
+    publish_log(later)
+    policy = check.read_policy((house.log_folder / POLICY).read_bytes())
+    check.check_proof(proven(house, 0).proof, proven(house, 0).opened.entry, policy)
+
+
+def test_nobody_begins_a_new_shard_without_a_loss(house: House, sealer: Sealer) -> None:
+    seal(house, sealer)
+    with pytest.raises(NothingIsLost, match="shard 2026 has signed 1 events and the database has every one of them"):
+        begin_again(sealer.connection, house.log_folder, log_name=LOG_NAME)
+
+
+def test_a_lost_folder_is_no_new_log_and_is_made_again_from_the_leaves(
+    house: House, next_sealer: Callable[..., Sealer]
+) -> None:
+    """The files are gone, and the last checkpoint is on another device too: every tile comes back the same."""
+    copies = house.log_folder.parent / "copies"
+    copies.mkdir()
+    with_copies = next_sealer(second_copies=copies)
+    sell(house, 2)
+    seal(house, with_copies)
+    shard = house.log_folder / "2026"
+    before = {file.relative_to(shard): file.read_bytes() for file in shard.rglob("*") if file.is_file()}
+    shutil.rmtree(shard)
+    later = next_sealer(second_copies=copies)
+    with pytest.raises(LogStopped, match=r"rebuild"):
+        seal(house, later)
+    (start,) = shards(later.connection)
+    rebuild(shard_of(later, start), entries(later.connection, 0, next_leaf(later.connection)))
+    assert seal(house, later).sealed == 2
+    after = {file.relative_to(shard): file.read_bytes() for file in shard.rglob("*") if file.is_file()}
+    assert after == before
