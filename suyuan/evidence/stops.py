@@ -63,6 +63,11 @@ def shown(fact: object) -> str:
 
 
 # One line of English above one of Chinese, in the order of the codes.
+_FOR_GOOD = (
+    " If what came after is lost for good, run `suyuan evidence begin`.",
+    "若其后内容确已丢失，请执行 `suyuan evidence begin`。",
+)
+
 SENTENCES: dict[Stop, tuple[str, str]] = {
     Stop.LOG_IS_OPEN_ELSEWHERE: (
         "Another process is writing to this log; wait for its end, or stop it.",
@@ -121,10 +126,8 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
         "{file} 中的条目与其瓦片不符，请先运行 fsck，再用原始条目重建日志。",
     ),
     Stop.WITNESS_IS_AHEAD: (
-        "{witness} saw {seen} entries, and {signed} are known here, so database and folder are older copies; put the newer"
-        " ones back, or, if they are lost for good, run `suyuan evidence begin --witness-is-ahead`.",
-        "见证者 {witness} 已见过 {seen} 条，而此处只知 {signed} 条，数据库与文件夹均为较旧的副本；请恢复较新的，若确已丢失，"
-        "请执行 `suyuan evidence begin --witness-is-ahead`。",
+        "{witness} saw {seen} entries, and {signed} are known here: put newer copies back, or rebuild." + _FOR_GOOD[0],
+        "见证方 {witness} 已见过 {seen} 条，而此处只知 {signed} 条，请恢复较新的副本或重建。" + _FOR_GOOD[1],
     ),
     Stop.CHECKPOINT_WAS_EXCHANGED: (
         "{file} is not what this process wrote last; find out who exchanged it, then open the log again.",
@@ -135,15 +138,12 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
         "{file} 读出的内容与写入的不同，尚未签署任何内容，请检查磁盘和内存后重新打开日志。",
     ),
     Stop.HISTORY_IS_OLDER: (
-        "The database knows {known} of the {signed} entries that {shard} has sealed, so it is an older copy; put the newer"
-        " one back with its archived log, or, if the rest is lost for good, run `suyuan evidence begin`.",
-        "数据库仅有 {shard} 已封存 {signed} 条中的 {known} 条，是较旧的副本；请连同归档日志恢复较新的数据库，若其余确已丢失，"
-        "请执行 `suyuan evidence begin`。",
+        "{shard} has sealed {signed} entries and the database knows {known}; put the newer database back." + _FOR_GOOD[0],
+        "{shard} 已封存 {signed} 条，而数据库仅有 {known} 条，请恢复较新的数据库。" + _FOR_GOOD[1],
     ),
     Stop.HISTORY_IS_ANOTHER: (
-        "Event {seq} in the database is not the one that {shard} has sealed; put the right database or folder back, or, if"
-        " it is lost for good, run `suyuan evidence begin`.",
-        "数据库中的事件 {seq} 与 {shard} 已封存的不同；请恢复正确的数据库或文件夹，若确已丢失，请执行 `suyuan evidence begin`。",
+        "Event {seq} in the database is not the one that {shard} has sealed; put the right one back." + _FOR_GOOD[0],
+        "数据库中的事件 {seq} 与 {shard} 已封存的不同，请恢复正确的数据库。" + _FOR_GOOD[1],
     ),
     Stop.ENTRIES_ARE_TOO_FEW: (
         "There are {given} entries, and {signed} were signed; give all of them, from the first.",

@@ -133,7 +133,7 @@ def test_a_database_of_an_older_day_signs_nothing(
     before = (house.log_folder / "2026" / "checkpoint").read_bytes()
     put_back(house, 1)
     later = next_sealer()
-    with pytest.raises(LogStopped, match="knows 1 of the 2 entries that 2026 has sealed") as stopped:
+    with pytest.raises(LogStopped, match="2026 has sealed 2 entries and the database knows 1") as stopped:
         seal(house, later)
     assert "suyuan evidence begin" in stopped.value.zh
     assert (house.log_folder / "2026" / "checkpoint").read_bytes() == before
@@ -142,7 +142,7 @@ def test_a_database_of_an_older_day_signs_nothing(
 def test_a_history_that_grew_anew_after_a_loss_is_known_for_another(
     house: House, sealer: Sealer, next_sealer: Callable[..., Sealer]
 ) -> None:
-    """As many events as were signed, or more, but others: each leaf's salts were drawn anew, so the last entry tells."""
+    """As many events as were signed, but others: each leaf's salts were drawn anew, so its entry tells."""
     seal(house, sealer)
     with db.connect(house.url, autocommit=True) as connection:
         connection.execute("DELETE FROM leaf")
