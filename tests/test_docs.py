@@ -16,6 +16,7 @@ from suyuan.base.money import yuan
 from suyuan.base.refusals import TEXTS, Reason, Refusal
 from suyuan.config import Settings
 from suyuan.faces.cli import COMMANDS
+from suyuan.faces.evidence_words import RULES
 from suyuan.faces.reference import refusals_page
 from suyuan.privacy.exports import COLUMNS
 from suyuan.privacy.purposes import EXPORT_PURPOSES
@@ -114,6 +115,13 @@ def test_each_column_and_purpose_of_exports_is_documented() -> None:
     for name, column in COLUMNS.items():
         assert rows[name][1] == column.item_class
         assert CHINESE.search(rows[name][3])
+
+
+def test_each_rule_of_evidence_is_documented() -> None:
+    """What the page of a bundle cites stands in the documentation too, beside the part of the bundle that answers."""
+    text = (ROOT / "docs" / "evidence.md").read_text("utf-8")
+    for rule in RULES:
+        assert f"| {rule.basis.law} {rule.basis.version}, " in text
 
 
 def test_each_right_and_each_reason_to_refuse_one_is_documented() -> None:

@@ -138,7 +138,8 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
         "{file} 读出的内容与写入的不同，尚未签署任何内容，请检查磁盘和内存后重新打开日志。",
     ),
     Stop.HISTORY_IS_OLDER: (
-        "{shard} has sealed {signed} entries and the database knows {known}; put the newer database back." + _FOR_GOOD[0],
+        "{shard} has sealed {signed} entries and the database knows {known}; put the newer database back."
+        + _FOR_GOOD[0],
         "{shard} 已封存 {signed} 条，而数据库仅有 {known} 条，请恢复较新的数据库。" + _FOR_GOOD[1],
     ),
     Stop.HISTORY_IS_ANOTHER: (

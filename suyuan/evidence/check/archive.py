@@ -22,7 +22,8 @@ from typing import BinaryIO, NamedTuple
 from suyuan.evidence.check.wrong import BadEvidence, Wrong
 
 BUNDLE_BYTES_MAX = 64 << 20
-BUNDLE_FILES_MAX = 20_000
+# As many as a zip holds without the extension that nothing here reads.
+BUNDLE_FILES_MAX = 65_534
 
 _NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,99}/){0,2}[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _END, _END_MARK = struct.Struct("<4s4H2LH"), b"PK\x05\x06"

@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": ("suyuan.faces.cli.audit", "Check the books against themselves, and papers for their files."),
     "retention": ("suyuan.faces.cli.retention", "How long personal data is kept, and what comes due."),
     "notice": ("suyuan.faces.cli.notice", "Show the privacy notice, and what changed in it."),
+    "evidence": ("suyuan.faces.cli.evidence", "Check evidence, proofs and a log's files, offline."),
     "history": ("suyuan.faces.cli.history", "Show what the platform remembers, or export it."),
     "witness": ("suyuan.faces.cli.witness", "Watch other people's logs and cosign them."),
     "leak": ("suyuan.faces.cli.leak", "Tell where a leaked list or photo is from, and whom to tell."),
