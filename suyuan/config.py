@@ -96,6 +96,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """A folder, on another device, for a copy of the last checkpoint of each shard. Empty: only witnesses remember."""
     seal_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 1.0
     """How often new events are sealed into the log, at most."""
+    tsa_url: str = ""
+    """The address of a time-stamping authority (RFC 3161), which stamps bundles. Empty: none is asked."""
+    tsa_ca_file: str = ""
+    """PEM certificates to believe its stamps by. Not absolute: in the data folder."""
     witness_deadline_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
     """How long a witness may take to answer; after that it is silent, and asked again for the next checkpoint."""
     property_items_max: Annotated[int, msgspec.Meta(ge=0, le=CAPS[ItemClass.PROPERTY])] = CAPS[ItemClass.PROPERTY]

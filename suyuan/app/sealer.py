@@ -46,8 +46,7 @@ async def run_sealer(settings: Settings, database_url: str) -> None:
     async with AsyncExitStack() as stack:
         holding = await stack.enter_async_context(await psycopg.AsyncConnection.connect(database_url, autocommit=True))
         await be_the_only_one(holding, SEALER_LOCK)
-        policy_text = (settings.data / settings.log_policy).read_bytes() if settings.log_policy else b""
-        policy = check.read_policy(policy_text) if policy_text else None
+        policy, policy_text = read_log_policy(settings)
         sealer = Sealer(
             connection=stack.enter_context(db.connect(database_url, autocommit=True)),
             vault=keys.vault,
@@ -80,6 +79,12 @@ async def _round(sealer: Sealer) -> bool:
         return False
     stopped.unlink(missing_ok=True)
     return True
+
+
+def read_log_policy(settings: Settings) -> tuple[check.Policy | None, bytes]:
+    """The policy that the settings name, and its text. Raises `OSError` and `BadEvidence`."""
+    text = (settings.data / settings.log_policy).read_bytes() if settings.log_policy else b""
+    return check.read_policy(text) if text else None, text
 
 
 def _signers(settings: Settings, start: ShardStart) -> Sequence[LogSigner]:

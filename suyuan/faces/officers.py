@@ -34,6 +34,7 @@ from suyuan.flows.decide_request import DecideRequest, decision_subject
 from suyuan.flows.export_records import AgreeExport, agreement_subject
 from suyuan.flows.hold_records import PlaceHold, hold_subject
 from suyuan.flows.keep_papers import AddPaper, DeletePaper, add_subject, delete_subject
+from suyuan.flows.make_bundle import RecordBundle, bundle_subject
 from suyuan.flows.make_export import BeginExport, RecordExport, beginning_subject, made_subject
 from suyuan.flows.officer_signature import statement
 from suyuan.flows.read_fields import ReadAsOfficer, read_subject
@@ -122,6 +123,14 @@ def agree(officer: Officer, export: str, change: str) -> AgreeExport:
 def begin_export(officer: Officer, export: str, *, now: Micros) -> BeginExport:
     """The officer who asked for an export makes it now."""
     return BeginExport(export, officer.id, now, officer.sign("begin_export", beginning_subject(export, now)))
+
+
+def record_bundle(
+    officer: Officer, manifest_sha256: str, records: Iterable[str], reference: str, *, now: Micros
+) -> RecordBundle:
+    """A bundle of evidence that an officer has made."""
+    unsigned = RecordBundle(manifest_sha256, tuple(records), reference, now, officer.id, b"")
+    return msgspec.structs.replace(unsigned, signature=officer.sign("bundle", bundle_subject(unsigned)))
 
 
 def record_export(officer: Officer, export: str, rows: int, sha256: str) -> RecordExport:

@@ -81,3 +81,12 @@ class ExportMade(Fact, frozen=True, tag="export_made/1"):
     by: Open[str]
     rows: Open[int]
     sha256: Open[str]
+
+
+class BundleMade(Fact, frozen=True, tag="bundle_made/1"):
+    """An officer made a bundle of evidence of these records, by their places; this is its manifest's digest."""
+
+    manifest_sha256: Open[str]
+    records: Open[tuple[str, ...]]
+    reference: Open[str]
+    by: Open[str]

@@ -21,6 +21,7 @@ import msgspec
 
 from suyuan.base.wire import canonical_record
 from suyuan.history.disclosure_events import (
+    BundleMade,
     ExportApproved,
     ExportBegun,
     ExportEscalated,
@@ -319,6 +320,7 @@ Event = (
     | SellerCorrected
     | EpochClosed
     | EpochDestroyed
+    | BundleMade
 )
 
 _decoder = msgspec.json.Decoder(Event)

@@ -1,6 +1,6 @@
-"""`suyuan evidence`: bundles and proofs, and a log's files, checked without asking anybody.
+"""`suyuan evidence verify` and `fsck`: bundles, proofs and a log's files, checked without asking anybody.
 
-`verify` and `fsck` need no platform, database, network or secret, so a stranger runs them as well as an officer.
+They need no platform, database, network or secret, so a stranger runs them as well as an officer.
 
     suyuan evidence verify case.suyuan-evidence.zip --policy mine.tlog-policy --tsa-ca tsa-root.pem
     suyuan evidence verify record.tlog-proof --policy mine.tlog-policy
@@ -52,13 +52,6 @@ from suyuan.faces.evidence_checking import Checked, Disproved, Looked, Trust, di
 ROOTS_BYTES_MAX = 1 << 20
 OPENINGS_BYTES_MAX = 2 * RECORD_BYTES_MAX
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help="Check a bundle of evidence, a proof, or a log's files, offline.",
-)
-
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "checked": "Checked:",
@@ -96,12 +89,6 @@ _LEFT_BY_PROOF = [
 ]
 
 
-@app.callback()
-def evidence() -> None:
-    """Check a bundle of evidence, a proof, or a log's files, offline."""
-
-
-@app.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="a bundle (.suyuan-evidence.zip), or a tlog-proof")],
     *,
@@ -146,7 +133,6 @@ def verify(
     tell(WORDS[language]["good"].format(file=file))
 
 
-@app.command("fsck")
 def fsck_command(
     folder: Annotated[Path, typer.Argument(help="the folder of a log, or of one shard of it; a copy will do")],
     *,
