@@ -6,7 +6,7 @@
 2. Each record is opened as far as that goes, and proven (`prove_event`).
 3. What the named sealed fields hold is attested by the platform's signature, since no log can prove it.
 4. What belongs around it: where the records came from, what else there is of the same things, by whose hands.
-5. Before the file is handed out, the line keeps that it was made: its digest, its records, the officer (`RecordBundle`).
+5. Before the file is handed out, the line keeps that it was made: its digest, its records, and by which officer.
 """
 
 from __future__ import annotations

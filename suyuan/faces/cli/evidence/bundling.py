@@ -11,12 +11,12 @@ import os
 import platform as machine
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from suyuan import __version__
 from suyuan.app.keys import load_keys
 from suyuan.base import clock
 from suyuan.base.crypto import PlatformKey, sha256
@@ -47,6 +47,7 @@ from suyuan.privacy.purposes import ANSWER_AUTHORITY, RECORD_KEY
 from suyuan.privacy.vault import Vault
 
 PAPER_BYTES_MAX = 4 << 20
+SOFTWARE = f"suyuan {version('suyuan')}"
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "made": "{file} holds {count} records; check it with: suyuan evidence verify {file} --policy POLICY",
@@ -69,9 +70,7 @@ def bundle(
     reference: Annotated[str, typer.Option(help="the case, in your words; with a warrant, that is it")] = "",
     warrant: Annotated[str, typer.Option(help="wrt_…, which names the people and fields")] = "",
     subject: Annotated[list[str] | None, typer.Option(help="slr_… or rdm_… of whom it may tell")] = None,
-    field: Annotated[
-        list[str] | None, typer.Option(help="a sealed field to be attested, as the warrant names it")
-    ] = None,
+    field: Annotated[list[str] | None, typer.Option(help="a sealed field to attest, as the warrant names it")] = None,
     paper: Annotated[list[Path] | None, typer.Option(help="a voucher or certificate to go with it")] = None,
     data: Annotated[Path, typer.Option("--data", help="the platform's data folder")] = Path("suyuan-data"),
     is_for_machines: Json = False,
@@ -132,7 +131,7 @@ def _archive(settings: Settings, line: LineCaller, vault: Vault, connection: Con
     keys = load_keys(settings)
     signing = (PlatformKey(keys.key_id, keys.signer),)
     return Archive(
-        line, vault, connection, settings.log_folder, signing, settings.public_origin, f"suyuan {__version__}"
+        line, vault, connection, settings.log_folder, signing, settings.public_origin, SOFTWARE
     )  # fmt: skip
 
 
@@ -156,12 +155,12 @@ def _contents(office: Office, found: Exhibits, policy: bytes, papers: Mapping[st
     return Contents(
         exhibits=found.exhibits,
         policy=policy,
-        keys=_keys(settings, believed, found),
+        keys=_keys(settings, believed),
         environment=_environment(office, believed, now),
         custody=Custody(
             extracted_by=office.officer.id,
             extracted_at=now,
-            tool=f"suyuan {__version__}",
+            tool=SOFTWARE,
             command="suyuan evidence bundle",
             authority=ANSWER_AUTHORITY.ground.value if found.read_seq is not None else "",
             reference=reference,
@@ -175,7 +174,7 @@ def _contents(office: Office, found: Exhibits, policy: bytes, papers: Mapping[st
     )
 
 
-def _keys(settings: Settings, policy: Policy, found: Exhibits) -> tuple[KeyListed, ...]:
+def _keys(settings: Settings, policy: Policy) -> tuple[KeyListed, ...]:
     """All keys that the policy names. How long they have been in use only the shards tell."""
     own = settings.controller_name or settings.log_prefix
     listed = [KeyListed(vkey_text(one.vkey), LOG, own, 0) for one in policy.logs]
@@ -194,7 +193,7 @@ def _environment(office: Office, policy: Policy, now: int) -> Environment:
         checks.append(SelfCheck(f"log {start.name}", not findings, findings))
     return Environment(
         made_at=now,
-        software=f"suyuan {__version__}",
+        software=SOFTWARE,
         commit="",
         python=sys.version.split()[0],
         system=f"{machine.system()} {machine.release()} {machine.machine()}",

@@ -46,7 +46,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "nothing": "The log holds nothing of {what} yet; sealing takes a second or two.",
         "no_shard": "There is no shard {name}; see `suyuan evidence status`.",
         "rebuilt": "{count} files put right; {size} entries are as they were signed.",
-        "begun": "Shard {name} begins with event {first_seq}; what the old one signed from there on is said to be lost.",
+        "begun": "Shard {name} begins with event {first_seq}; what the old one signed from there on counts as lost.",
         "no_witnesses": "No witnesses are configured; name them in a tlog-policy file (docs/witness.md).",
         "stopped": "Sealing stands still:",
     },
