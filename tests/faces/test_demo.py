@@ -47,6 +47,9 @@ def refuse_any_breach(facts: dict[str, Any]) -> None:
     assert facts["books_balanced"]
     assert facts["history_gapless"]
     assert facts["found_in_clear"] == {}
+    assert facts["cosigned_events"] >= facts["history_events"]
+    assert facts["cosigned_by"] == ["neighbour.example/witness", "neutral.example/witness"]
+    assert facts["neighbour_cosigned_events"] > 0
     assert facts["unanswered"] == 0
     assert facts["honest_refused"] == {}
     other = sum(facts[bucket] for bucket in ("paid", "reversed", "rejected", "pending", "repeated"))

@@ -18,6 +18,7 @@ STEPS: dict[str, dict[Language, str]] = {
     "traffic": {"en": "Redemptions", "zh": "兑换请求"},
     "payouts": {"en": "Payouts", "zh": "付款"},
     "audit": {"en": "Auditing the books", "zh": "核对账目"},
+    "cosign": {"en": "Witnesses cosign", "zh": "见证者联署"},
     "search": {"en": "Searching for personal data in the clear", "zh": "搜索明文个人信息"},
 }
 ATTACKS: dict[str, dict[Language, str]] = {
@@ -53,6 +54,8 @@ WORDS: dict[str, dict[Language, str]] = {
     "over": {"en": "Yuan over any limit", "zh": "超出限额（元）"},
     "balanced": {"en": "Books balanced", "zh": "账目平衡"},
     "gapless": {"en": "History without gaps", "zh": "历史连续无缺"},
+    "cosigned": {"en": "History cosigned by others", "zh": "历史经他方联署"},
+    "cosigned_counts": {"en": "{events} events, {witnesses} witnesses", "zh": "{events} 条事件，{witnesses} 个见证者"},
     "in_clear": {"en": "Places with personal data or card secrets in the clear", "zh": "出现明文个人信息或卡密之处"},
     "yes": {"en": "yes", "zh": "是"},
     "no": {"en": "NO", "zh": "否"},
@@ -147,10 +150,12 @@ def _summary(facts: dict[str, Any], language: Language) -> str:
         return word("yes") if fact else word("no")
 
     counts = word("counts").format(postings=facts["postings"], events=facts["history_events"])
+    cosigned = word("cosigned_counts").format(events=facts["cosigned_events"], witnesses=len(facts["cosigned_by"]))
     lines = (
         f"{word('over')}: {yuan(facts['over_limit_fen'])}",
         f"{word('balanced')}: {yes(facts['books_balanced'])} ({counts})",
         f"{word('gapless')}: {yes(facts['history_gapless'])}",
+        f"{word('cosigned')}: {yes(facts['cosigned_events'] >= facts['history_events'])} ({cosigned})",
         f"{word('in_clear')}: {', '.join(facts['found_in_clear']) or 0}",
         f"{word('seconds')}: {facts['seconds']} ({facts['redemptions_per_s']})",
         word("exact"),

@@ -1,7 +1,7 @@
 """Witnesses as processes of their own, and the policy by which a platform asks them: for the demo and for tests.
 
-    platform one ──its witness cosigns two's log──▶ platform two
-                 ◀──its witness cosigns one's log──
+    the platform ──its witness cosigns the neighbour's log──▶ the neighbour
+                 ◀──its witness cosigns the platform's log──
     a neutral third cosigns both
 
 An organisation is a group of the policy, however many witnesses it runs, and nobody vouches for their own log.
@@ -14,14 +14,20 @@ True
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from suyuan.evidence.note import vkey_text
+from suyuan.evidence.witness_key import make_witness_key
 from suyuan.faces.simulate.stage import SceneFailed
+from suyuan.privacy.keyring import KEY_BYTES
 
 STOP_S = 5.0
 QUORUM = "quorum"
@@ -57,9 +63,10 @@ class RunningWitness:
         self._folder = folder
         self._logs = folder / "logs.txt"
         self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
         self.name = name
-        self.vkey = self._run("key", "--name", name)
+        self.vkey = vkey_text(make_witness_key(folder, name, chance=os.urandom(KEY_BYTES)).vkey)
         self._logs.touch()
 
     @property
@@ -75,10 +82,11 @@ class RunningWitness:
 
     def start(self) -> None:
         """Starts it, on the port that it had before, and returns once it listens. Raises `SceneFailed`."""
-        options = ["--logs", str(self._logs), "--port", str(self._port)]
+        command = [sys.executable, "-m", "suyuan", "witness", "serve", "--data", str(self._folder)]
+        command += ["--logs", str(self._logs), "--port", str(self._port)]
         with (self._folder / "witness.log").open("ab") as log_file:
             self._process = subprocess.Popen(
-                [*self._command("serve"), *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log_file
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log_file, start_new_session=True
             )
         assert self._process.stdout is not None, "its output was asked for"
         self.url = self._process.stdout.readline().decode().strip()
@@ -89,11 +97,14 @@ class RunningWitness:
 
     def kill(self) -> None:
         """kill -9."""
+        assert self._process is not None, "it was started"
         self._process.kill()
         self._process.communicate()
 
-    def stop(self) -> int:
-        """Asks it to stop, insists after some seconds, and gives its exit status."""
+    def stop(self) -> int | None:
+        """Asks it to stop, insists after some seconds, and gives its exit status; none where it never started."""
+        if self._process is None:
+            return None
         self._process.terminate()
         try:
             self._process.communicate(timeout=STOP_S)
@@ -110,11 +121,35 @@ class RunningWitness:
     ) -> None:
         self.stop()
 
-    def _command(self, verb: str) -> list[str]:
-        return [sys.executable, "-m", "suyuan", "witness", verb, "--data", str(self._folder)]
 
-    def _run(self, verb: str, *options: str) -> str:
-        done = subprocess.run([*self._command(verb), *options], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SceneFailed(done.stderr.strip())
-        return done.stdout.strip()
+class Circle(NamedTuple):
+    """The witnesses of two platforms that watch each other, and one of nobody's."""
+
+    own: RunningWitness
+    neighbours: RunningWitness
+    neutral: RunningWitness
+
+    def policy(self, *, of_neighbour: bool = False) -> str:
+        """Whom a platform asks: the other platform and the neutral one, and both have to have cosigned."""
+        other = ("platform", self.own) if of_neighbour else ("neighbour", self.neighbours)
+        return policy_text([], {other[0]: [other[1].asked], "neutral": [self.neutral.asked]})
+
+    def watch(self, log_vkeys: Sequence[str], neighbours_log_vkeys: Sequence[str]) -> None:
+        """Tells each witness its logs. Before that the platforms hear that nobody watches them, and ask again."""
+        self.neighbours.watch(log_vkeys)
+        self.own.watch(neighbours_log_vkeys)
+        self.neutral.watch([*log_vkeys, *neighbours_log_vkeys])
+
+
+@contextmanager
+def circle(folder: Path) -> Iterator[Circle]:
+    """Three running witnesses, which start side by side."""
+    names = ("platform", "neighbour", "neutral")
+    witnesses = [RunningWitness(folder / name, f"{name}.example/witness") for name in names]
+    try:
+        with ThreadPoolExecutor(len(witnesses)) as side_by_side:
+            list(side_by_side.map(RunningWitness.start, witnesses))
+        yield Circle(*witnesses)
+    finally:
+        for witness in witnesses:
+            witness.stop()
