@@ -36,6 +36,7 @@ class Stop(StrEnum):
     TILES_GIVE_ANOTHER_ROOT = "tiles_give_another_root"
     ENTRIES_ARE_NOT_IN_TILES = "entries_are_not_in_tiles"
     WITNESS_IS_AHEAD = "witness_is_ahead"
+    WITNESS_DISAGREES = "witness_disagrees"
     CHECKPOINT_WAS_EXCHANGED = "checkpoint_was_exchanged"
     DISK_READS_DIFFERENTLY = "disk_reads_differently"
     HISTORY_IS_OLDER = "history_is_older"
@@ -128,6 +129,10 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
     Stop.WITNESS_IS_AHEAD: (
         "{witness} saw {seen} entries, and {signed} are known here: put newer copies back, or rebuild." + _FOR_GOOD[0],
         "见证方 {witness} 已见过 {seen} 条，而此处只知 {signed} 条，请恢复较新的副本或重建。" + _FOR_GOOD[1],
+    ),
+    Stop.WITNESS_DISAGREES: (
+        "{witness} says the tree of {signed} does not continue what it saw; compare them, or drop it if it lies.",
+        "见证方 {witness} 称 {signed} 条的树与其所见不相接续，请核对双方检查点；若其所言不实，请将其移出策略。",
     ),
     Stop.CHECKPOINT_WAS_EXCHANGED: (
         "{file} is not what this process wrote last; find out who exchanged it, then open the log again.",

@@ -214,6 +214,9 @@ class Refused(NamedTuple):
     why: str
 
 
+INCONSISTENT = "tree_is_inconsistent"
+"""The word of `Refused` for a tree that does not go on from the one that the witness has seen."""
+
 Cosigned: TypeAlias = bytes
 """A signature line of the witness, checked, to be put under the checkpoint."""
 

@@ -31,7 +31,7 @@ from suyuan.evidence.log import ShardLog
 from suyuan.evidence.note import LogSigner
 from suyuan.evidence.shard import Shard
 from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.witness import Conflict, Cosigned, Refused, Silent, WitnessCaller
+from suyuan.evidence.witness import INCONSISTENT, Conflict, Cosigned, Refused, Silent, WitnessCaller
 from suyuan.privacy.vault import Vault
 
 EVENTS_AT_ONCE = 4_096
@@ -117,7 +117,7 @@ async def _seal_shard(sealer: Sealer, start: ShardStart, shard_log: ShardLog, en
     for begins in range(start.first_seq + shard_log.size, ends, EVENTS_AT_ONCE):
         shard_log.append(entries(sealer.connection, begins, min(begins + EVENTS_AT_ONCE, ends)))
     if shard_log.signed.size < shard_log.size:
-        shard_log.seal(seen=await _seen(sealer, callers, start.origin))
+        shard_log.seal(seen=await _seen(sealer, shard_log, callers))
     await asyncio.gather(*(_cosign(sealer, shard_log, caller) for caller in callers))
 
 
@@ -218,29 +218,40 @@ def _leave(sealer: Sealer, start: ShardStart, following: ShardStart) -> None:
 # --- witnesses -----------------------------------------------------------------------------------
 
 
-async def _seen(sealer: Sealer, callers: Sequence[WitnessCaller], origin: str) -> dict[str, int]:
-    """How much of this log each witness has seen, of those that answer."""
-    sizes = await asyncio.gather(*(caller.latest(origin) for caller in callers))
-    seen = {caller.name: size for caller, size in zip(callers, sizes, strict=True) if size is not None}
-    sealer.stands.update({(origin, name): size for name, size in seen.items()})
-    return seen
+async def _seen(sealer: Sealer, shard_log: ShardLog, callers: Sequence[WitnessCaller]) -> dict[str, int]:
+    """How much of this log each witness has seen, of those that answer. Raises `LogStopped`."""
+    sizes = await asyncio.gather(*(_seen_by(sealer, shard_log, caller) for caller in callers))
+    return {caller.name: size for caller, size in zip(callers, sizes, strict=True) if size is not None}
+
+
+async def _seen_by(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) -> int | None:
+    origin, size = shard_log.signed.origin, await caller.latest(shard_log.signed.origin)
+    if size is None and (origin, caller.name) not in sealer.stands:
+        # Not every witness tells; but each says where it stands to whoever shows it a checkpoint, and this one is out.
+        answer = await caller.add_checkpoint(shard_log.signed.size, [], shard_log.note)
+        _demand_same_tree(shard_log, caller, answer)
+        size = answer.size if isinstance(answer, Conflict) else shard_log.signed.size
+        size = None if isinstance(answer, Silent | Refused) else size
+    if size is not None:
+        sealer.stands[origin, caller.name] = size
+    return size
 
 
 async def _cosign(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) -> None:
-    """Has one witness cosign the published checkpoint, from wherever it stands."""
+    """Has one witness cosign the published checkpoint, from wherever it stands. Raises `LogStopped`."""
     signed = shard_log.signed
     if any(line.name == caller.name for line in check.read_note(shard_log.note).signatures):
         return
-    place = (signed.origin, caller.name)
     answer = await _ask(sealer, shard_log, caller)
     if isinstance(answer, Conflict):
         # It stands elsewhere than we thought, which happens after a restart; the second question is the right one.
         if answer.size > signed.size:
             raise LogStopped(Stop.WITNESS_IS_AHEAD, witness=caller.name, seen=answer.size, signed=signed.size)
-        sealer.stands[place] = answer.size
+        sealer.stands[signed.origin, caller.name] = answer.size
         answer = await _ask(sealer, shard_log, caller)
+    _demand_same_tree(shard_log, caller, answer)
     if isinstance(answer, bytes):
-        sealer.stands[place] = signed.size
+        sealer.stands[signed.origin, caller.name] = signed.size
         sealer.answers.pop(caller.name, None)
         shard_log.add_cosignatures(answer)
         return
@@ -249,6 +260,14 @@ async def _cosign(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) ->
     if sealer.answers.get(caller.name) != str(answer):
         sealer.answers[caller.name] = str(answer)
         log.warning("witness_does_not_cosign", witness=caller.name, answer=str(answer), size=signed.size)
+
+
+def _demand_same_tree(
+    shard_log: ShardLog, caller: WitnessCaller, answer: Cosigned | Conflict | Silent | Refused
+) -> None:
+    """A witness to which our tree does not go on from what it has seen may hold another one that this log signed."""
+    if answer == Refused(INCONSISTENT):
+        raise LogStopped(Stop.WITNESS_DISAGREES, witness=caller.name, signed=shard_log.signed.size)
 
 
 async def _ask(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) -> Cosigned | Conflict | Silent | Refused:

@@ -38,7 +38,7 @@ from suyuan.evidence.check import (
     read_note,
 )
 from suyuan.evidence.note import ed25519_fits
-from suyuan.evidence.witness import SIZE, Conflict, Cosigned, Refused, Silent
+from suyuan.evidence.witness import INCONSISTENT, SIZE, Conflict, Cosigned, Refused, Silent
 from suyuan.evidence.witness_memory import origin_hash
 from suyuan.evidence.witness_request import signature_line, write_request
 from suyuan.outside.lanes import AnswerIsTooLong, Lanes
@@ -54,7 +54,7 @@ _NO = {
     400: "request_is_malformed",
     403: "log_signature_is_refused",
     404: "log_is_unknown",
-    422: "tree_is_inconsistent",
+    422: INCONSISTENT,
 }
 _LATER = 429
 
