@@ -159,7 +159,7 @@ def test_what_was_cosigned_stays_the_proof_while_the_newest_checkpoint_waits(ben
 
 
 def put_back_all(bench: Bench) -> None:
-    """The log's files as they were with one event, the database with one more: only the witnesses remember the third."""
+    """Files as they were with one event, a database with one more: only the witnesses remember the third."""
     shard = bench.house.log_folder / "2026"
     kept = {file: file.read_bytes() for file in shard.rglob("*") if file.is_file()}
     bench.sell(2)
