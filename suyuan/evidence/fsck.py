@@ -56,7 +56,7 @@ class Fault(StrEnum):
 
 
 # One line of English above one of Chinese, in the order of the codes.
-_SENTENCES: dict[Fault, tuple[str, str]] = {
+SENTENCES: dict[Fault, tuple[str, str]] = {
     Fault.CHECKPOINT_IS_MISSING: (
         "There is no {file} in this folder, so nothing vouches for what it holds.",
         "文件夹中没有 {file}，其中内容无从担保。",
@@ -134,7 +134,10 @@ class Finding(NamedTuple):
 
 
 def fsck(folder: Path, vkeys: Sequence[check.Vkey], *, findings_max: int = FINDINGS_MAX) -> list[Finding]:
-    """All that is wrong with a log's folder, by the keys of the log; nothing if all is well."""
+    """All that is wrong with a log's folder; nothing if all is well.
+
+    The keys are the log's, and those of its witnesses where their lines are to be checked too.
+    """
     found = list(islice(_Examination(folder, vkeys).findings(), findings_max + 1))
     if len(found) > findings_max:
         found[findings_max:] = [_finding(Fault.MORE_IS_WRONG, "", count=findings_max)]
@@ -142,7 +145,7 @@ def fsck(folder: Path, vkeys: Sequence[check.Vkey], *, findings_max: int = FINDI
 
 
 def _finding(code: Fault, file: str, *, start: int | None = None, **facts: object) -> Finding:
-    english, chinese = _SENTENCES[code]
+    english, chinese = SENTENCES[code]
     both = {"file": file, "start": start, **facts}
     en = english.format(**{name: shown(fact) for name, fact in both.items()})
     zh = chinese.format(**{name: shown(getattr(fact, "zh", fact)) for name, fact in both.items()})
@@ -162,8 +165,11 @@ class _Examination:
         checkpoint = yield from self._checkpoint(CHECKPOINT)
         if checkpoint is not None:
             self._size = checkpoint.size
-            yield from self._tree(checkpoint.root)
-            yield from self._cosigned()
+            is_sound = True
+            for finding in self._tree(checkpoint.root):
+                is_sound = False
+                yield finding
+            yield from self._cosigned(is_sound)
             yield from self._extra_files()
 
     # --- Notes -------------------------------------------------------------------------------------------------------
@@ -175,25 +181,21 @@ class _Examination:
                 yield _finding(Fault.CHECKPOINT_IS_MISSING, name)
                 return None
             checkpoint = own_checkpoint(note, self._vkeys)
-            if checkpoint.origin not in {vkey.name for vkey in self._vkeys}:
+            if checkpoint.origin not in {vkey.name for vkey in self._vkeys if vkey.kind == check.ED25519}:
                 raise check.BadEvidence(check.Wrong.LOG_IS_UNKNOWN, log=checkpoint.origin)
         except (check.BadEvidence, LogStopped) as bad:
             yield _finding(Fault.CHECKPOINT_IS_BAD, name, reason=bad)
             return None
         return checkpoint
 
-    def _cosigned(self) -> Iterator[Finding]:
+    def _cosigned(self, is_sound: bool) -> Iterator[Finding]:
+        """Its root is compared with tiles that are right, since of wrong ones everything has been said."""
         if not (self._root / COSIGNED).exists():
             return
         cosigned = yield from self._checkpoint(COSIGNED)
-        if cosigned is None:
+        if cosigned is None or not is_sound:
             return
-        try:
-            is_ours = cosigned.size <= self._size and Tiles(self._root).root(cosigned.size) == cosigned.root
-        except LogStopped:
-            # The walk over the tiles has said already which of them is wrong.
-            return
-        if not is_ours:
+        if cosigned.size > self._size or Tiles(self._root).root(cosigned.size) != cosigned.root:
             yield _finding(Fault.COSIGNED_IS_ANOTHER, COSIGNED, size=cosigned.size)
 
     # --- Tiles, from the top -----------------------------------------------------------------------------------------

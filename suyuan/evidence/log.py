@@ -333,7 +333,7 @@ class ShardLog:
             cosigned = with_cosignatures(target.note, lines, self._shard.policy)
             if not cosigned.names:
                 return cosigned
-            published = self._shard.believed(cosigned.note)
+            published = Published(cosigned.note, target.checkpoint)
             if published.checkpoint == self.signed:
                 self._folder.replace(CHECKPOINT, published.note)
                 self._published = published

@@ -20,6 +20,7 @@ from suyuan.evidence.tiles import CHECKPOINT, COSIGNED, ENTRIES, STAGING, LogFol
 from suyuan.evidence.tree import TILE_WIDTH, Edge
 
 _ENTRIES_AT_ONCE = 64 * TILE_WIDTH
+_FILES_AT_ONCE = 256
 _STAGED = "rebuild"
 
 
@@ -87,13 +88,15 @@ def _put(staged: LogFolder, place: Place, content: Sequence[bytes]) -> None:
 
 
 def _put_right(folder: LogFolder, staged: LogFolder, size: int) -> Iterator[str]:
-    for place in places(size):
-        content = staged.content(place)
-        if _held(folder, place) != content:
-            folder.write([(place, place.join(content))])
-            yield place.path
-        for one in folder.partials(place):
-            yield from _partial_put_right(folder, one, content)
+    remaining = places(size)
+    while chunk := list(islice(remaining, _FILES_AT_ONCE)):
+        contents = [(place, staged.content(place)) for place in chunk]
+        wrong = [(place, content) for place, content in contents if _held(folder, place) != content]
+        folder.write([(place, place.join(content)) for place, content in wrong])
+        yield from (place.path for place, _ in wrong)
+        for place, content in contents:
+            for one in folder.partials(place):
+                yield from _partial_put_right(folder, one, content)
 
 
 def _partial_put_right(folder: LogFolder, one: Place, content: Sequence[bytes]) -> Iterator[str]:

@@ -73,14 +73,14 @@ class Shard:
 
 
 def own_checkpoint(note: bytes, vkeys: Sequence[check.Vkey]) -> check.Checkpoint:
-    """The checkpoint of a note that one of these keys signed, and none of them badly. Raises `BadEvidence`."""
+    """The checkpoint of a note that one Ed25519 key of these signed, and none of these badly. Raises `BadEvidence`."""
     opened = check.read_note(note)
     checkpoint = check.read_checkpoint(opened.text)
     check.check_signatures(opened, [vkey for vkey in vkeys if vkey.kind == check.ED25519], verify=ed25519_fits)
-    # The SM2 lines are those that `evidence.check` leaves alone.
-    national = {(vkey.name, vkey.key_id): vkey for vkey in vkeys if vkey.kind == check.SM2_SM3}
+    # SM2 lines are those that `evidence.check` leaves alone; cosignatures are no log's.
+    others = {(vkey.name, vkey.key_id): vkey for vkey in vkeys if vkey.kind != check.ED25519}
     for line in opened.signatures:
-        vkey = national.get((line.name, line.key_id))
+        vkey = others.get((line.name, line.key_id))
         if vkey is not None and not signature_fits(vkey, opened.text, line.blob):
             raise check.BadEvidence(check.Wrong.SIGNATURE_IS_BAD, key=vkey.name)
     return checkpoint

@@ -206,6 +206,8 @@ class LogFolder:
 
     def write(self, files: Sequence[tuple[Place, bytes]]) -> None:
         """Puts files in their places, all of them on disk when this returns; a file that stands there is replaced."""
+        if not files:
+            return
         changed: set[str] = set()
         (self.root / STAGING).mkdir(exist_ok=True)
         for place, _ in files:

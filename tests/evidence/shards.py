@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from suyuan.base.crypto import suite
 from suyuan.evidence import check
 from suyuan.evidence.log import ShardLog
 from suyuan.evidence.note import cosigner, ed25519_signer, sm2_signer, vkey_text
 from suyuan.evidence.shard import Shard
+from suyuan.evidence.stops import LogStopped, Stop
 
 ORIGIN = "suyuan.example/log/2026"
 KEY, NATIONAL_KEY = suite("ed25519").signer(bytes(range(32))), suite("sm2-sm3").signer(bytes(range(1, 33)))
@@ -69,3 +73,10 @@ def files_of(folder: Path) -> dict[str, bytes]:
     """Everything in a folder, by its path."""
     found = (file for file in sorted(folder.rglob("*")) if file.is_file())
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in found}
+
+
+def stop_of(act: Callable[[], object]) -> Stop:
+    """What this stops with."""
+    with pytest.raises(LogStopped) as stopped:
+        act()
+    return stopped.value.code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -153,8 +154,14 @@ def test_nothing_has_its_name_before_it_is_on_disk(tmp_path: Path) -> None:
 
 def test_a_log_of_any_number_of_files_needs_few_open_ones(tmp_path: Path) -> None:
     folder = LogFolder(tmp_path)
-    many = [Place(0, number, 256) for number in range(1_500)]
-    folder.write([(place, place.join(hashes(256))) for place in many])
+    many = [Place(0, number, 256) for number in range(150)]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(file.name) for file in Path("/dev/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 100, limits[1]))
+    try:
+        folder.write([(place, place.join(hashes(256))) for place in many])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert folder.content(many[-1]) == hashes(256)
 
 

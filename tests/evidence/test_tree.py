@@ -6,7 +6,7 @@ from functools import cache
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suyuan.evidence import check
@@ -105,6 +105,7 @@ def test_the_roots_of_certificate_transparency_come_out() -> None:
 
 
 @given(st.lists(SIZES, min_size=1, max_size=6))
+@settings(max_examples=40)
 def test_a_root_is_the_same_however_the_entries_came(cuts: list[int]) -> None:
     edge = grown(cuts)
     assert edge.size == max(cuts)
@@ -112,6 +113,7 @@ def test_a_root_is_the_same_however_the_entries_came(cuts: list[int]) -> None:
 
 
 @given(st.lists(SIZES, min_size=1, max_size=4))
+@settings(max_examples=40)
 def test_every_full_tile_is_given_out_once_and_in_order(cuts: list[int]) -> None:
     edge = Edge()
     full = [tile for end in sorted(cuts) for tile in edge.append(ENTRIES[edge.size : max(end, edge.size)])]
