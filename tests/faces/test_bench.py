@@ -26,6 +26,12 @@ VAULT_FIELDS = {
 }  # fmt: skip
 
 
+EVIDENCE_FIELDS = {
+    "append_us_cpu", "append_over_floor", "seal_us_cpu_per_event", "durable_appends_per_s", "proof_latency_p99_s",
+    "cosigned_latency_p99_s", "verify_us", "prove_us", "verify_with_stdlib_us", "seal_rss_mb", "rss_mb",
+}  # fmt: skip
+
+
 def bench(*arguments: str, timeout_s: float, name: str = "settle") -> dict[str, Any]:
     ran = subprocess.run(
         [sys.executable, "-m", "suyuan", "bench", name, "--json", *arguments],
@@ -75,6 +81,18 @@ def test_the_vaults_bench_gives_every_promised_figure() -> None:
     assert found.keys() >= VAULT_FIELDS
     assert all(found[name] > 0 for name in VAULT_FIELDS - {"settle_step_overhead"})
     assert found["seal_over_raw"] == pytest.approx(found["seal_us"] / found["raw_seal_us"], abs=0.02)
+
+
+def test_the_evidence_bench_gives_every_promised_figure() -> None:
+    """With a real sealer and real witnesses; by how much they slow the line may come out below nothing."""
+    found = bench("--seconds", "0.5", "--offered", "400", "--runs", "1", timeout_s=180, name="evidence")
+    assert found.keys() >= EVIDENCE_FIELDS | {"line_slowdown"}
+    assert all(found[name] > 0 for name in EVIDENCE_FIELDS)
+    assert found["append_over_floor"] == pytest.approx(found["append_us_cpu"] / found["append_floor_us_cpu"], abs=0.02)
+    alone, sealed = found["runs"]["line_alone"][0], found["runs"]["line_beside_sealer"][0]
+    slowdown = 1 - sealed["steps_per_s"] / alone["steps_per_s"]
+    assert found["line_slowdown"] == pytest.approx(slowdown, abs=0.001)
+    assert found["cosigned_latency_p99_s"] >= found["proof_latency_p99_s"]
 
 
 @pytest.mark.nightly

@@ -1,8 +1,8 @@
-"""Runs the real line over a stream of commands, with so many of them in flight, and measures it.
+"""Runs the real line over a stream of commands, with so many in flight or offered at a steady rate, and measures it.
 
-The callers are callbacks in the line's own process: the next command is queued the moment an answer comes, so what is
-measured is the line and little else. `Recording` notes every statement that the line writes with, row for row, so that
-the floor can write the same rows barely.
+The callers are callbacks in the line's own process: with so many in flight, the next command is queued the moment an
+answer comes, so what is measured is the line and little else. `Recording` notes every statement that the line writes
+with, row for row, so that the floor can write the same rows barely.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from suyuan.history.line import Applier, Line
 from suyuan.settle.limits import LimitRules
 
 MEMORY_MARKS = 20
+OFFER_EVERY_S = 0.005
 
 
 class Measured(NamedTuple):
@@ -39,6 +40,7 @@ class Measured(NamedTuple):
     p99_ms: float
     rss_mb: list[float]
     read_p99_ms: float = 0.0  # Of the recorded reads among the steps, where there were any.
+    answered_at_s: Sequence[float] = ()  # By the monotonic clock, in the order of history.
 
     @property
     def steps_per_s(self) -> float:
@@ -46,6 +48,18 @@ class Measured(NamedTuple):
 
 
 Step: TypeAlias = TakeRedemption | RecordRead
+
+
+class InFlight(NamedTuple):
+    """So many callers, each of whom asks again as soon as it is answered."""
+
+    callers: int
+
+
+class Offered(NamedTuple):
+    """So many new callers a second, whether or not anybody is answered: an equal load for whatever is compared."""
+
+    per_s: float
 
 
 class Statement(NamedTuple):
@@ -90,18 +104,36 @@ class Recording:
 
 
 class _Callers:
-    """So many callers, each of whom asks again as soon as it is answered."""
+    """Whoever asks."""
 
     def __init__(self, line: Line[Shelves], commands: Iterable[Step], count: int) -> None:
         self._line = line
         self._commands = iter(commands)
         self._count = count
+        self._asks_again = True
         # Filled at once, so that the memory of measuring does not grow while memory is measured.
         self.waited_s = array("d", [0.0]) * count
+        self.answered_at_s = array("d", [0.0]) * count
         self.read_waited_s: list[float] = []
         self.answered = 0
         self.finished = asyncio.get_running_loop().create_future()
         self.rss_mb: list[float] = [rss_mb()]
+
+    def begin(self, load: InFlight | Offered) -> None:
+        self._asks_again = isinstance(load, InFlight)
+        match load:
+            case InFlight(callers):
+                for _ in range(callers):
+                    self.ask()
+            case Offered(per_s):
+                self._offer(per_s, monotonic_s(), 0)
+
+    def _offer(self, per_s: float, began_s: float, asked: int) -> None:
+        due = min(self._count, int((monotonic_s() - began_s) * per_s))
+        for _ in range(due - asked):
+            self.ask()
+        if due < self._count:
+            asyncio.get_running_loop().call_later(OFFER_EVERY_S, self._offer, per_s, began_s, due)
 
     def ask(self) -> None:
         command = next(self._commands, None)
@@ -117,19 +149,28 @@ class _Callers:
             if not self.finished.done():
                 self.finished.set_exception(AssertionError(f"ordinary traffic was refused: {answer}"))
             return
-        self.waited_s[self.answered] = monotonic_s() - asked_at_s
+        answered_at_s = monotonic_s()
+        self.waited_s[self.answered] = answered_at_s - asked_at_s
+        self.answered_at_s[self.answered] = answered_at_s
         self.answered += 1
         if self.answered * MEMORY_MARKS % self._count < MEMORY_MARKS:
             self.rss_mb.append(rss_mb())
         if self.answered == self._count:
             self.finished.set_result(None)
-        self.ask()
+        if self._asks_again:
+            self.ask()
 
 
 async def run_line(url: str, commands: Iterable[Step], count: int, *, in_flight: int, shelves: Shelves) -> Measured:
     """Runs `count` commands through a line of its own."""
     async with writing_connection(url) as connection, reading_connection(url) as reading:
-        return await _run(connection, reading, commands, count, in_flight=in_flight, shelves=shelves)
+        return await _run(connection, reading, commands, count, load=InFlight(in_flight), shelves=shelves)
+
+
+async def offer_line(url: str, commands: Iterable[Step], count: int, *, per_s: float, shelves: Shelves) -> Measured:
+    """Offers `count` commands to a line of its own, so many a second."""
+    async with writing_connection(url) as connection, reading_connection(url) as reading:
+        return await _run(connection, reading, commands, count, load=Offered(per_s), shelves=shelves)
 
 
 async def record_line(
@@ -138,7 +179,7 @@ async def record_line(
     """Runs them and returns what was written, transaction by transaction, each table in one go."""
     async with writing_connection(url) as connection:
         recording = Recording(connection)
-        await _run(recording, None, commands, count, in_flight=in_flight, shelves=Shelves(rules))
+        await _run(recording, None, commands, count, load=InFlight(in_flight), shelves=Shelves(rules))
         return recording.transactions
 
 
@@ -148,7 +189,7 @@ async def _run(
     commands: Iterable[Step],
     count: int,
     *,
-    in_flight: int,
+    load: InFlight | Offered,
     shelves: Shelves,
 ) -> Measured:
     lead = await take_lead(connection)
@@ -158,8 +199,7 @@ async def _run(
     serving = asyncio.ensure_future(line.run())
     callers = _Callers(line, commands, count)
     began_s, began_cpu_s = monotonic_s(), cpu_s()
-    for _ in range(in_flight):
-        callers.ask()
+    callers.begin(load)
     try:
         await asyncio.wait([serving, callers.finished], return_when=asyncio.FIRST_COMPLETED)
         callers.finished.result() if callers.finished.done() else serving.result()
@@ -176,6 +216,7 @@ async def _run(
         p99_ms=round(waited_s[min(count - 1, count * 99 // 100)] * 1e3, 2),
         rss_mb=callers.rss_mb,
         read_p99_ms=_p99_ms(callers.read_waited_s),
+        answered_at_s=callers.answered_at_s,
     )
 
 

@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import structlog
 import typer
@@ -59,7 +59,33 @@ def vault(
     """What it costs to keep personal data closed."""
     from suyuan.faces.bench.vault import measure
 
-    report = _measured(lambda: measure(step_count=steps, keys=keys))
+    _print(_measured(lambda: measure(step_count=steps, keys=keys)), is_for_machines)
+
+
+@app.command()
+def evidence(
+    is_for_machines: Json = False,
+    seconds: Annotated[float, typer.Option(help="about how long each run of the line lasts")] = 10.0,
+    offered: Annotated[int, typer.Option(min=1, help="how many redemptions a second the line is offered")] = 1_000,
+    runs: Annotated[int, typer.Option(min=1, help="how many runs without and with the sealer")] = 3,
+) -> None:
+    """What it costs to seal history into the public log, and what the line feels of it."""
+    from suyuan.faces.bench.evidence import measure
+
+    _print(_measured(lambda: measure(offered_per_s=offered, seconds=seconds, runs=runs)), is_for_machines)
+
+
+class _Figures(Protocol):
+    """A report whose figures are a plain list."""
+
+    @property
+    def before(self) -> Machine: ...
+    @property
+    def after(self) -> Machine: ...
+    def fields(self) -> dict[str, object]: ...
+
+
+def _print(report: _Figures, is_for_machines: bool) -> None:
     if is_for_machines:
         as_json(report.fields())
         return
