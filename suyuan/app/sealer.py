@@ -55,7 +55,7 @@ async def run_sealer(settings: Settings, database_url: str) -> None:
             log_name=settings.log_prefix,
             folder=settings.log_folder,
             second_copies=settings.log_copies,
-            signers=functools.partial(_signers, settings),
+            signers=functools.cache(functools.partial(_signers, settings)),
             witnesses=functools.cache(functools.partial(_witnesses, settings, policy, stack)),
             policy=policy,
             policy_text=policy_text,

@@ -71,9 +71,15 @@ class Record(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """Of a kind of event: who each member is about, by the member that names them; which are lists; what names it."""
+    """What the records of a kind of event have in common; made once, because every event of history passes here."""
 
-    about: dict[str, str]
+    names: tuple[str, ...]
+    openings: tuple[bytes, ...]
+    """What each member's text begins with: its name, quoted, and a colon."""
+    groups: list[int]
+    """The group of each member, `seq` and `at` first; for kinds without lists of people."""
+    naming: tuple[str, ...]
+    """The members that name the subjects of the groups from 1 on."""
     lists: frozenset[str]
     thing: str | None
 
@@ -81,22 +87,28 @@ class _Kind(NamedTuple):
 def record_of(kept: Kept) -> Record:
     """The record of an event. Raises `UnknownKind`."""
     kind = _KINDS.get(kept.kind)
-    if kind is None:
-        raise UnknownKind(f"event {kept.seq} is of the kind {kept.kind}, which this version does not know; update it")
     members = _members.decode(kept.body)
+    if kind is None or tuple(members) != kind.names:
+        raise UnknownKind(f"event {kept.seq} is of the kind {kept.kind}, which this version does not know; update it")
     texts = [b'"seq":%d' % kept.seq, b'"at":%d' % kept.at]
     thing = "" if kind.thing is None else _id_of(members[kind.thing])
-    if not (kind.about or kind.lists):
-        texts += [b'"%s":%s' % (name.encode(), raw) for name, raw in members.items()]
-        return Record(texts, [OPEN_GROUP] * len(texts), [], thing)
+    if kind.lists:
+        return _record_of_many(members, kind, texts, thing)
+    texts += [opening + raw for opening, raw in zip(kind.openings, members.values(), strict=True)]
+    subjects = [_text.decode(members[name]) or NOBODY for name in kind.naming]
+    return Record(texts, kind.groups, subjects, thing)
+
+
+def _record_of_many(members: dict[str, msgspec.Raw], kind: _Kind, texts: list[bytes], thing: str) -> Record:
+    """The same where a member is a list of people: each of them is a member, in a group of their own."""
     groups, numbers = [OPEN_GROUP, OPEN_GROUP], _Numbers()
     for name, raw in members.items():
-        if name in kind.lists and (elements := _elements.decode(raw)):
-            texts += [b'"%s/%d":%s' % (name.encode(), place, element) for place, element in enumerate(elements)]
-            groups += [numbers.of(element) for element in elements]
-            continue
-        texts.append(b'"%s":%s' % (name.encode(), raw))
-        groups.append(numbers.of(members[kind.about[name]]) if name in kind.about else OPEN_GROUP)
+        elements = _elements.decode(raw) if name in kind.lists else []
+        texts += [b'"%s/%d":%s' % (name.encode(), place, element) for place, element in enumerate(elements)]
+        groups += [numbers.of(element) for element in elements]
+        if not elements:
+            texts.append(b'"%s":%s' % (name.encode(), raw))
+            groups.append(OPEN_GROUP)
     return Record(texts, groups, list(numbers.subjects), thing)
 
 
@@ -151,12 +163,24 @@ def commitments_of(record: Record, keys: Sequence[bytes]) -> list[bytes]:
 
 def _kind(event: type[Fact]) -> _Kind:
     hints = get_type_hints(event, include_extras=True)
+    # As the canonical body has them, which names the kind too.
+    names = tuple(sorted([*event.__struct_fields__, "kind"]))
     personal = {name: hints[name] for name in event.__struct_fields__ if Privacy.OPEN not in get_args(hints[name])}
     lists = frozenset(name for name, hint in personal.items() if get_args(hint)[0] == tuple[str, ...])
     whose = next((name for name in _NAMING if name in hints), None)
-    about = {} if whose is None else {name: whose for name in personal if name not in lists}
-    of_cards = dict.fromkeys(_OF_CARDS.get(event, ()), "redemption")
-    return _Kind(about | of_cards, lists, next((name for name in _THINGS if name in hints), None))
+    assert not (lists and whose), "a kind tells of one person or lists many"
+    about = {} if whose is None else dict.fromkeys(personal, whose)
+    about |= dict.fromkeys(_OF_CARDS.get(event, ()), "redemption")
+    naming = tuple(dict.fromkeys(about[name] for name in names if name in about))
+    groups = [naming.index(about[name]) + 1 if name in about else OPEN_GROUP for name in names]
+    return _Kind(
+        names=names,
+        openings=tuple(f'"{name}":'.encode() for name in names),
+        groups=[OPEN_GROUP, OPEN_GROUP, *groups],
+        naming=naming,
+        lists=lists,
+        thing=next((name for name in _THINGS if name in hints), None),
+    )
 
 
 _KINDS = {kind_of_type(event): _kind(event) for event in get_args(Event)}
