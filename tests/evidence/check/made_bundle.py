@@ -21,6 +21,7 @@ MEMBERS: list[tuple[str, Any]] = [
     ("kind", "payout_paid/1"),
     ("paid", 8000),
     ("redemption", "rdm_1"),
+    ("source", None),
     ("subjects/0", "sealed…一"),
 ]
 

@@ -140,6 +140,37 @@ def test_forms_that_programs_read_differently_are_refused() -> None:
     assert code_of(plain[:second] + b"hidden" + plain[second:]) is not None
 
 
+def test_every_byte_of_the_end_counts() -> None:
+    """The last 22 bytes say where everything is; none of them may say anything else."""
+    plain = packed({"a.json": b"1", "b.json": b"2"}, STORED)
+    for place in range(len(plain) - 22, len(plain)):
+        content = bytearray(plain)
+        content[place] ^= 0x01
+        assert code_of(bytes(content)) is Wrong.BUNDLE_IS_NOT_ONE_PLAIN_ZIP, place
+
+
+def test_nothing_hides_beside_the_directory() -> None:
+    """Before it, in it, or as a second entry that is cut off; the end says sizes and places that fit each time."""
+    plain = packed({"a.json": b"1"}, STORED)
+    start, end = plain.index(b"PK\x01\x02"), len(plain) - 22
+    files, directory = plain[:start], plain[start:end]
+
+    def ended(count: int, size: int, offset: int) -> bytes:
+        return struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, size, offset, 0)
+
+    assert code_of(files + directory + ended(1, len(directory), start)) is None
+    for broken in (
+        files + b"hidden" + directory + ended(1, len(directory), start + 6),
+        files + directory + b"hidden" + ended(1, len(directory) + 6, start),
+        files + directory + b"PK\x01\x02" + ended(2, len(directory) + 4, start),
+        files + directory + ended(2, len(directory), start),
+        files + b"QK" + directory[2:] + ended(1, len(directory), start),
+        files + directory + ended(0, len(directory), start),
+        bytes(12) + b"PK\x05\x06" + bytes(1),
+    ):
+        assert code_of(broken) is Wrong.BUNDLE_IS_NOT_ONE_PLAIN_ZIP
+
+
 def test_a_head_that_contradicts_the_directory_is_refused() -> None:
     """Some programs believe a file's head and some the directory: each field of the head, changed alone."""
     plain = packed({"a.json": b"1" * 50}, STORED)
@@ -193,8 +224,10 @@ def test_a_file_without_end_is_not_read_to_its_end() -> None:
 
 
 def test_too_many_files_are_refused() -> None:
-    files = {f"{number}": b"" for number in range(20_001)}
+    files = {f"{number}": b"" for number in range(50_001)}
     assert code_of(packed(files, STORED)) is Wrong.BUNDLE_HAS_TOO_MANY_FILES
+    del files["0"]
+    assert code_of(packed(files, STORED)) is None
 
 
 def test_no_beginning_of_a_bundle_is_a_bundle() -> None:

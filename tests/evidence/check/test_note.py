@@ -116,6 +116,7 @@ def test_a_key_that_signed_twice_counts_once() -> None:
         TEXT + b"\n" + PETER_LINE.replace(b"PeterNeumann", b"Bad+Name"),
         TEXT + b"\n" + PETER_LINE.replace(b"PeterNeumann", "Bad\u3000Name".encode()),
         TEXT + b"\n" + PETER_LINE.replace("—".encode(), b"-"),
+        TEXT + b"\n" + PETER_LINE.removeprefix("— ".encode()),
         TEXT + b"\n" + PETER_LINE.replace(b"AM=", b"AN="),
         TEXT + b"\n" + PETER_LINE.replace(b"AM=", b"AM"),
         TEXT + b"\n" + PETER_LINE.replace(b"AM=", b"A-M="),
@@ -181,6 +182,41 @@ def test_keys_that_are_none_are_refused(text: str, code: Wrong) -> None:
     with pytest.raises(BadEvidence) as bad:
         read_vkey(text)
     assert bad.value.code is code
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        (ED25519, bytes(31)),
+        (ED25519, bytes(33)),
+        (COSIGNATURE, b""),
+        (SM2_SM3, bytes(64)),
+        (SM2_SM3, b"\x02" + bytes(64)),
+        (SM2_SM3, b"\x04" + bytes(65)),
+    ],
+)
+def test_keys_of_another_length_or_form_are_refused_though_their_id_is_right(kind: bytes, key: bytes) -> None:
+    digest = hashlib.sha256(b"a.example\n" + kind + key).digest()
+    with pytest.raises(BadEvidence) as bad:
+        read_vkey(f"a.example+{digest[:4].hex()}+{base64.b64encode(kind + key).decode()}")
+    assert bad.value.code is Wrong.VKEY_IS_MALFORMED
+
+
+def test_a_signature_of_another_length_is_bad_whatever_checks_it() -> None:
+    """Also where somebody brings a verifier of their own, which may not look at lengths."""
+    text = checkpoint_text(1, bytes(32))
+    for signer in (LOG, NEUTRAL):
+        for blob in (b"", bytes(7), bytes(8), bytes(63), bytes(73)):
+            line = f"— {signer.name} {base64.b64encode(signer.vkey.key_id + blob).decode()}\n".encode()
+            with pytest.raises(BadEvidence):
+                check_signatures(read_note(text + b"\n" + line), [signer.vkey], verify=lambda *_: True)
+
+
+def test_the_limits_themselves_are_within_them() -> None:
+    assert len(read_note(TEXT + b"\n" + PETER_LINE * 100).signatures) == 100
+    fitting = b"x" * (1_000_000 - 2 - len(PETER_LINE)) + b"\n\n" + PETER_LINE
+    assert len(fitting) == 1_000_000
+    assert read_note(fitting).signatures[0].name == "PeterNeumann"
 
 
 def test_keys_of_others_are_read() -> None:

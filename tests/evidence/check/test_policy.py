@@ -149,6 +149,7 @@ def test_one_witness_may_be_the_quorum() -> None:
         (b"group a any", b"group a any none", Wrong.POLICY_NAME_IS_UNKNOWN),
         (b"group a any", b"group a any a", Wrong.POLICY_NAME_IS_UNKNOWN),
         (b"group a any", b"group b any", Wrong.POLICY_NAME_IS_TAKEN),
+        (b"group organisations", b"group a", Wrong.POLICY_NAME_IS_TAKEN),
         (b"witness b ", b"witness neutral ", Wrong.POLICY_NAME_IS_TAKEN),
         (b"witness b ", b"witness none ", Wrong.POLICY_NAME_IS_TAKEN),
         (b"witness b ", b"log ", Wrong.POLICY_KEY_IS_OF_ANOTHER_KIND),
@@ -193,6 +194,7 @@ def test_a_large_policy_is_read_and_a_huge_one_is_not() -> None:
     text = f"log {LOG.vkey_text}\nwitness b {PARTNER_B.vkey_text}\n".encode() + deep + b"quorum g9999\n"
     assert is_believed(LOG, PARTNER_B, policy=text)
     assert code_of(b"#" * 300_000 + b"\n") is Wrong.POLICY_IS_TOO_LARGE
+    assert code_of(POLICY + b"#" * (256 * 1024 - 1 - len(POLICY)) + b"\n") is None
 
 
 @given(st.binary(max_size=200))

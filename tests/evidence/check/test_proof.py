@@ -109,6 +109,11 @@ def test_a_stripped_witness_or_a_foreign_key_is_refused() -> None:
     assert code_of(forged) is Wrong.LOG_HAS_NOT_SIGNED
 
 
+def test_a_proof_may_be_as_deep_as_a_tree_can_be() -> None:
+    deepest = Proof(2**63 - 2, HASHES[:1] * 63, b"note")
+    assert read_proof(write_proof(deepest)) == deepest
+
+
 def test_a_proof_without_end_is_not_read() -> None:
     assert code_of(GOOD + b"x" * 2_000_000) is Wrong.PROOF_IS_TOO_LARGE
 

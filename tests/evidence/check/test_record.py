@@ -15,7 +15,7 @@ from suyuan.base import wire
 from suyuan.evidence.check import BadEvidence, Wrong, canonical, entry_of, member, read_canonical, record_entry
 from tests.evidence.check import made_bundle
 
-ALL = ("at", "kind", "paid", "redemption", "seq", "subjects/0")
+ALL = ("at", "kind", "paid", "redemption", "seq", "source", "subjects/0")
 SEQ = 103
 
 
@@ -149,7 +149,7 @@ def test_openings_of_another_form_are_refused() -> None:
         changed(openings, salts={"paid": paid, "seq": [paid[0], seq[1]]}),
         changed(openings, salts={"paid": paid, "seq": [True, seq[1]]}),
         changed(openings, salts={"paid": paid, "seq": [-6, seq[1]]}),
-        changed(openings, salts={"paid": paid, "seq": [6, seq[1]]}),
+        changed(openings, salts={"paid": paid, "seq": [7, seq[1]]}),
         changed(openings, salts={"paid": paid, "seq": ["0", seq[1]]}),
         changed(openings, salts={"paid": paid, "seq": [0, seq[1], 0]}),
         changed(openings, salts={"paid": paid, "seq": [0]}),

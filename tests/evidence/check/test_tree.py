@@ -192,6 +192,15 @@ def test_a_long_proof_costs_nothing() -> None:
     assert bad.value.code is Wrong.PROOF_LENGTH_IS_WRONG
 
 
+@pytest.mark.parametrize("size", [-1, 2**63, 2**64])
+def test_sizes_that_no_format_can_hold_are_refused(size: int) -> None:
+    with pytest.raises(BadEvidence) as included:
+        check_inclusion(EMPTY_ROOT, 0, size, [], EMPTY_ROOT)
+    with pytest.raises(BadEvidence) as consistent:
+        check_consistency(0, EMPTY_ROOT, size, EMPTY_ROOT, [])
+    assert included.value.code is consistent.value.code is Wrong.SIZE_IS_OUT_OF_RANGE
+
+
 def test_a_deep_tree_is_checked_to_its_last_entry() -> None:
     """The right edge of a tree just below 2**63 entries: its lone last leaf is hashed with all full trees before it."""
     size = 2**63 - 1

@@ -96,7 +96,7 @@ PROOF_103 = files()["records/103/record.tlog-proof"]
 REACHED: dict[Wrong, Callable[[], object]] = {
     Wrong.BUNDLE_IS_TOO_LARGE: lambda: raw_bundle(bytes((64 << 20) + 1)),
     Wrong.BUNDLE_IS_NOT_ONE_PLAIN_ZIP: lambda: raw_bundle(b"%PDF-1.7"),
-    Wrong.BUNDLE_HAS_TOO_MANY_FILES: lambda: raw_bundle(packed({f"{number}": b"" for number in range(20_001)}, 0)),
+    Wrong.BUNDLE_HAS_TOO_MANY_FILES: lambda: raw_bundle(packed({f"{number}": b"" for number in range(50_001)}, 0)),
     Wrong.BUNDLE_NAME_IS_UNSAFE: lambda: bundle({"../up": b""}),
     Wrong.BUNDLE_FILE_IS_ENCRYPTED: lambda: raw_bundle(encrypted()),
     Wrong.BUNDLE_FILE_IS_A_LINK: lambda: raw_bundle(linked()),
