@@ -29,7 +29,6 @@ True
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, get_args, get_type_hints
 
@@ -68,6 +67,14 @@ class Record(NamedTuple):
     groups: list[int]
     subjects: list[str]
     thing: str
+    salting: _Salting
+
+
+class _Salting(NamedTuple):
+    """Where each member's salt stands: its group, and the piece of what the group's key is drawn out to, in bytes."""
+
+    places: list[tuple[int, slice]]
+    drawn_bytes: list[int]
 
 
 class _Kind(NamedTuple):
@@ -77,7 +84,8 @@ class _Kind(NamedTuple):
     openings: tuple[bytes, ...]
     """What each member's text begins with: its name, quoted, and a colon."""
     groups: list[int]
-    """The group of each member, `seq` and `at` first; for kinds without lists of people."""
+    """The group of each member, `seq` and `at` first; for kinds without lists of people, as the following."""
+    salting: _Salting
     naming: tuple[str, ...]
     """The members that name the subjects of the groups from 1 on."""
     lists: frozenset[str]
@@ -96,7 +104,7 @@ def record_of(kept: Kept) -> Record:
         return _record_of_many(members, kind, texts, thing)
     texts += [opening + raw for opening, raw in zip(kind.openings, members.values(), strict=True)]
     subjects = [_text.decode(members[name]) or NOBODY for name in kind.naming]
-    return Record(texts, kind.groups, subjects, thing)
+    return Record(texts, kind.groups, subjects, thing, kind.salting)
 
 
 def _record_of_many(members: dict[str, msgspec.Raw], kind: _Kind, texts: list[bytes], thing: str) -> Record:
@@ -109,7 +117,22 @@ def _record_of_many(members: dict[str, msgspec.Raw], kind: _Kind, texts: list[by
         if not elements:
             texts.append(b'"%s":%s' % (name.encode(), raw))
             groups.append(OPEN_GROUP)
-    return Record(texts, groups, list(numbers.subjects), thing)
+    return Record(texts, groups, list(numbers.subjects), thing, _salting(groups))
+
+
+def _salting(groups: Iterable[int]) -> _Salting:
+    """How members of these groups are salted, each group's from the beginning of what its key is drawn out to.
+
+    >>> _salting([0, 0, 1])
+    _Salting(places=[(0, slice(0, 32, None)), (0, slice(32, 64, None)), (1, slice(0, 32, None))], drawn_bytes=[64, 32])
+    """
+    drawn_bytes: dict[int, int] = {}
+    places = []
+    for group in groups:
+        at = drawn_bytes.get(group, 0)
+        drawn_bytes[group] = at + SALT_BYTES
+        places.append((group, slice(at, at + SALT_BYTES)))
+    return _Salting(places, [drawn_bytes[group] for group in sorted(drawn_bytes)])
 
 
 def _id_of(raw: msgspec.Raw) -> str:
@@ -131,13 +154,9 @@ class _Numbers:
 
 def salts_of(record: Record, group: int, key: bytes) -> dict[int, bytes]:
     """The salts of one group's members, by their positions in the record."""
-    positions = [position for position, one in enumerate(record.groups) if one == group]
-    return dict(zip(positions, _squeeze(key, len(positions)), strict=True))
-
-
-def _squeeze(key: bytes, count: int) -> list[bytes]:
-    stream = hashlib.shake_256(key).digest(SALT_BYTES * count)
-    return [stream[at : at + SALT_BYTES] for at in range(0, len(stream), SALT_BYTES)]
+    places, drawn_bytes = record.salting
+    drawn = hashlib.shake_256(key).digest(drawn_bytes[group])
+    return {position: drawn[piece] for position, (one, piece) in enumerate(places) if one == group}
 
 
 def commit(text: bytes, salt: bytes) -> bytes:
@@ -152,13 +171,11 @@ def sum_up(commitments: Iterable[bytes]) -> bytes:
 
 def commitments_of(record: Record, keys: Sequence[bytes]) -> list[bytes]:
     """The commitments to all members of a record whose groups have these keys, one more than it has subjects."""
-    sha256, texts = hashlib.sha256, record.texts
-    if not record.subjects:
-        salts = _squeeze(keys[OPEN_GROUP], len(texts))
-        return [sha256(salt + text).digest() for salt, text in zip(salts, texts, strict=True)]
-    sizes = Counter(record.groups)
-    streams = [iter(_squeeze(key, sizes[group])) for group, key in enumerate(keys)]
-    return [sha256(next(streams[group]) + text).digest() for group, text in zip(record.groups, texts, strict=True)]
+    sha256, shake_256 = hashlib.sha256, hashlib.shake_256
+    places, drawn_bytes = record.salting
+    drawn = [shake_256(key).digest(size) for key, size in zip(keys, drawn_bytes, strict=True)]
+    members = zip(places, record.texts, strict=True)
+    return [sha256(drawn[group][piece] + text).digest() for (group, piece), text in members]
 
 
 def _kind(event: type[Fact]) -> _Kind:
@@ -177,6 +194,7 @@ def _kind(event: type[Fact]) -> _Kind:
         names=names,
         openings=tuple(f'"{name}":'.encode() for name in names),
         groups=[OPEN_GROUP, OPEN_GROUP, *groups],
+        salting=_salting([OPEN_GROUP, OPEN_GROUP, *groups]),
         naming=naming,
         lists=lists,
         thing=next((name for name in _THINGS if name in hints), None),
