@@ -125,10 +125,10 @@ def _check_members(members: list[_Member]) -> None:
 
 def _end_of_head(content: bytes, place: int, member: _Member) -> int:
     """Where the file's own bytes begin, if its head says what the directory says."""
-    head = content[place : place + _LOCAL.size]
     end = place + _LOCAL.size + len(member.name)
-    is_told = len(head) == _LOCAL.size and head.startswith(_LOCAL_MARK) and _LOCAL.unpack(head)[1:] == member.told
-    if not is_told or content[place + _LOCAL.size : end] != member.name.encode():
+    # The directory lies behind all files, so there are always enough bytes.
+    head = _LOCAL.unpack_from(content, place)
+    if head != (_LOCAL_MARK, *member.told) or content[place + _LOCAL.size : end] != member.name.encode():
         raise BadEvidence(Wrong.BUNDLE_FILE_IS_OF_ANOTHER_FORM, name=member.name)
     return end
 

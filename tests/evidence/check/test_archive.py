@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suyuan.evidence.check import BadEvidence, Wrong
-from suyuan.evidence.check.archive import read_archive
+from suyuan.evidence.check.archive import BUNDLE_FILES_MAX, read_archive
 from tests.evidence.check.made_bundle import packed
 
 FILES = {"manifest.json": b"{}", "records/17/leaf.bin": bytes(32), "README.zh-CN.md": "证据".encode() * 500, "e": b""}
@@ -38,7 +38,7 @@ def zipped(build: Callable[[zipfile.ZipFile], None]) -> bytes:
     return target.getvalue()
 
 
-def named(name: str, **attributes: int) -> bytes:
+def named(name: str, **attributes: int | bytes) -> bytes:
     """An archive of one file, whose entry has this name and these attributes."""
     info = zipfile.ZipInfo(name)
     for attribute, value in attributes.items():
@@ -131,7 +131,8 @@ def test_forms_that_programs_read_differently_are_refused() -> None:
     second = plain.index(b"PK\x03\x04", 4)
     assert code_of(plain) is None
     assert code_of(zipped(comment)) is Wrong.BUNDLE_IS_NOT_ONE_PLAIN_ZIP
-    assert code_of(named("a.json", extra=b"\x99\x99\0\0")) is Wrong.BUNDLE_FILE_IS_OF_ANOTHER_FORM  # type: ignore[arg-type]  # Bytes, on purpose here.
+    assert code_of(named("a.json", comment=b"x")) is Wrong.BUNDLE_FILE_IS_OF_ANOTHER_FORM
+    assert code_of(named("a.json", extra=b"\x99\x99\0\0")) is Wrong.BUNDLE_FILE_IS_OF_ANOTHER_FORM
     assert code_of(packed({"a.json": b"1"}, zipfile.ZIP_BZIP2)) is Wrong.BUNDLE_FILE_IS_OF_ANOTHER_FORM
     assert code_of(pipe.getvalue()) is Wrong.BUNDLE_FILE_IS_OF_ANOTHER_FORM
     assert code_of(b"#!/bin/sh\n" + plain) is Wrong.BUNDLE_IS_NOT_ONE_PLAIN_ZIP
@@ -174,7 +175,7 @@ def test_nothing_hides_beside_the_directory() -> None:
 def test_a_head_that_contradicts_the_directory_is_refused() -> None:
     """Some programs believe a file's head and some the directory: each field of the head, changed alone."""
     plain = packed({"a.json": b"1" * 50}, STORED)
-    for place in range(4, 36):
+    for place in range(36):
         content = bytearray(plain)
         content[place] ^= 0x10
         assert code_of(bytes(content)) is not None, place
@@ -193,6 +194,42 @@ def test_a_file_that_inflates_beyond_its_size_is_refused() -> None:
     grown = grown.replace(directory, struct.pack("<L", grown.index(b"PK\x01\x02")))
     assert zipfile.ZipFile(io.BytesIO(grown)).read("a.json") == less
     assert code_of(grown) is Wrong.BUNDLE_FILE_IS_TORN
+
+
+def crafted(squeezed: bytes, size: int, listed: bytes, method: int = DEFLATED) -> bytes:
+    """An archive of one file that names this size, and the checksum of what is listed."""
+    common = struct.pack("<5H3L2H", 20, 0, method, 0, 33, zlib.crc32(listed), len(squeezed), size, 6, 0)
+    files = b"PK\x03\x04" + common + b"a.json" + squeezed
+    directory = b"PK\x01\x02\x14\x00" + common + struct.pack("<3H2L", 0, 0, 0, 0, 0) + b"a.json"
+    return files + directory + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(directory), len(files), 0)
+
+
+def test_a_file_has_exactly_the_bytes_that_it_names() -> None:
+    """More behind its stream, a stream without end, fewer bytes than named, and stored bytes of another number."""
+    content = b"content"
+    deflating = zlib.compressobj(wbits=-15)
+    unfinished = deflating.compress(content) + deflating.flush(zlib.Z_FULL_FLUSH)
+    whole = unfinished + deflating.flush()
+    assert code_of(crafted(whole, 7, content)) is None
+    assert code_of(crafted(content, 7, content, STORED)) is None
+    assert code_of(crafted(whole + b"more", 7, content)) is Wrong.BUNDLE_FILE_IS_TORN
+    assert code_of(crafted(unfinished, 7, content)) is Wrong.BUNDLE_FILE_IS_TORN
+    assert code_of(crafted(whole, 8, content)) is Wrong.BUNDLE_FILE_IS_TORN
+    assert code_of(crafted(whole, 6, content[:6])) is Wrong.BUNDLE_FILE_IS_TORN
+    assert code_of(crafted(content, 6, content, STORED)) is Wrong.BUNDLE_FILE_IS_OF_ANOTHER_FORM
+
+
+def test_each_byte_of_the_directory_counts_but_those_that_only_some_systems_read() -> None:
+    """Who made the entry, and its attributes beyond the kind of file: nothing of what is in it."""
+    plain = packed({"a.json": b"1" * 50}, STORED)
+    start = plain.index(b"PK\x01\x02")
+    believed = []
+    for place in range(46 + len("a.json")):
+        content = bytearray(plain)
+        content[start + place] ^= 0x01
+        if code_of(bytes(content)) is None:
+            believed.append(place)
+    assert believed == [4, 5, 36, 37, 38, 39, 40, 41]
 
 
 def test_a_bomb_is_refused_before_it_goes_off() -> None:
@@ -224,7 +261,7 @@ def test_a_file_without_end_is_not_read_to_its_end() -> None:
 
 
 def test_too_many_files_are_refused() -> None:
-    files = {f"{number}": b"" for number in range(50_001)}
+    files = {f"{number}": b"" for number in range(BUNDLE_FILES_MAX + 1)}
     assert code_of(packed(files, STORED)) is Wrong.BUNDLE_HAS_TOO_MANY_FILES
     del files["0"]
     assert code_of(packed(files, STORED)) is None

@@ -213,6 +213,13 @@ def test_nothing_is_unlisted_but_the_manifest_and_the_time_stamp() -> None:
         assert (found.code, name in str(found)) == (Wrong.FILE_IS_NOT_LISTED, True)
 
 
+def test_a_manifest_lists_no_time_stamp() -> None:
+    """The stamp is over the manifest, so it came later; a list that names it was not the one that was stamped."""
+    found = verdict(packed(with_manifest(made_bundle.files() | {"timestamp.tsr": b"token"})))
+    assert found is not None
+    assert found.code is Wrong.MANIFEST_IS_MALFORMED
+
+
 def test_a_bundle_without_its_manifest_or_with_a_file_less_is_refused() -> None:
     assert verdict(packed(made_bundle.files())) is not None
     for name in made_bundle.files():
@@ -295,6 +302,26 @@ def test_what_was_checked_is_told_in_both_languages() -> None:
     for fact in ("true", "SM2", "openssl ts", "suyuan voucher check", "papers/voucher.json", "custody", "This program"):
         assert fact in not_done
     assert all(any(letter >= "\u4e00" for letter in one.zh) for one in left)
+
+
+def test_that_nobody_has_cosigned_is_said() -> None:
+    """A policy may ask for nobody; then the reader is told what that means, and only then."""
+    trusted = read_policy(f"log {LOG.vkey_text}\nquorum none\n".encode())
+    alone = honest(lambda files: files.update(made_bundle.record_files(103, ("paid",), checkpoint(11, LOG))))
+    told = [
+        "".join(one.en for one in what_was_checked(check_bundle(io.BytesIO(content), policy)))
+        for content, policy in ((alone, trusted), (GOOD, TRUSTED))
+    ]
+    assert ["No witness has cosigned" in text for text in told] == [True, False]
+
+
+def test_a_time_that_no_calendar_has_is_told_in_seconds() -> None:
+    text = signers.checkpoint_text(11, naive_tree.root(made_bundle.ENTRIES))
+    note = text + b"\n" + LOG.line(text) + NEUTRAL.line(text, at_s=2**62) + PARTNER_A.line(text, at_s=253_402_300_799)
+    far = honest(lambda files: files.update(made_bundle.record_files(103, ("paid",), note)))
+    english = "".join(one.en for one in what_was_checked(check_bundle(io.BytesIO(far), TRUSTED)))
+    assert f"at {2**62} s." in english
+    assert "at 9999-12-31T23:59:59Z." in english
 
 
 def test_values_cannot_move_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,6 +193,15 @@ def test_keys_and_signatures_of_other_lengths_are_refused(length: int) -> None:
     assert not ed25519_verify(key, message, (signature * 2)[: length + (length == 64)])
 
 
+def test_no_byte_can_be_moved_between_key_and_message_or_hang_on_behind() -> None:
+    """What is hashed is R, key and message in a row, and a zero behind S changes no number."""
+    secret = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    key, signature = secret.public_key().public_bytes_raw(), secret.sign(b"\0message")
+    assert ed25519_verify(key, b"\0message", signature)
+    assert not ed25519_verify(key + b"\0", b"message", signature)
+    assert not ed25519_verify(key, b"\0message", signature + b"\0")
+
+
 def test_bytes_that_are_no_point_are_no_key() -> None:
     _, message, signature = (bytes.fromhex(one) for one in RFC_8032[0])
     assert not ed25519_verify((2).to_bytes(32, "little"), message, signature)
