@@ -22,13 +22,13 @@ refuses. Nothing is dropped silently: whoever asks for what must not be told get
 
 The list of files with digests is what 法发〔2016〕22号 (2016), 14 asks of whoever hands over electronic data.
 
->>> from suyuan.evidence.commitment import commitments_of, record_of, sum_up
+>>> from suyuan.evidence.commitment import commitments_of, digest_of, record_of
 >>> from suyuan.evidence.leaves import Leaf
 >>> from suyuan.evidence.opening import open_record
 >>> from suyuan.history.events import PayoutPaid, encode
 >>> from suyuan.history.store import Kept
 >>> record = record_of(Kept(7, 1, "payout_paid/1", encode(PayoutPaid("rdm_1", "B-1", 8000, "money"))))
->>> leaf = Leaf(7, sum_up(commitments_of(record, [bytes(32)])), bytes(32), "", b"", "rdm_1")
+>>> leaf = Leaf(7, digest_of(record, commitments_of(record, [bytes(32)])), bytes(32), "", b"", "rdm_1")
 >>> exhibit = Exhibit(record, open_record(record, leaf, {}, ["paid", "seq"]), proof=b"")
 >>> exhibit.seq, exhibit.shown, exhibit.hidden
 (7, {'paid': 8000, 'seq': 7}, 5)

@@ -98,13 +98,15 @@ sys.exit(json.load(open("records/@SEQ@/openings.json"))["commitments"][@PLACE@] 
 """,
 )
 _ENTRY = Step(
-    "The entry of the log is the digest over all commitments of the record.",
-    "日志条目即为该记录全部承诺值的摘要。",
+    "The entry of the log is the digest over the names of all members and all commitments of the record.",
+    "日志条目即为该记录全部成员名称与承诺值的摘要。",
     r"""work=$(mktemp -d)
 python3 -c 'import base64, json, sys
-commitments = json.load(open("records/@SEQ@/openings.json"))["commitments"]
-sys.stdout.buffer.write(b"".join(map(base64.b64decode, commitments)))' > "$work/commitments"
-{ printf 'suyuan record 1\n'; cat "$work/commitments"; } | openssl dgst -sha256 -binary | cmp - records/@SEQ@/leaf.bin
+openings = json.load(open("records/@SEQ@/openings.json"))
+names = "".join(name + chr(10) for name in openings["names"])
+commitments = b"".join(map(base64.b64decode, openings["commitments"]))
+sys.stdout.buffer.write(names.encode() + b"\n" + commitments)' > "$work/members"
+{ printf 'suyuan record 1\n'; cat "$work/members"; } | openssl dgst -sha256 -binary | cmp - records/@SEQ@/leaf.bin
 """)  # fmt: skip
 _INCLUSION = Step(
     "The entry stands in the log at its index: the path of the proof leads to the root that the checkpoint states"

@@ -5,12 +5,13 @@ A member's text is `"name":value`, byte for byte as it is stored. A tuple of a p
 element, `subjects/0` and so on, so that each can be opened, and forgotten, by itself.
 
     commitment of a member   c = SHA-256(salt ‖ text)                     salt: 32 bytes
-    digest of a record           SHA-256("suyuan record 1\\n" ‖ c_1 ‖ … ‖ c_n), the entry in the log
+    digest of a record           SHA-256("suyuan record 1\\n" ‖ the names, a line each ‖ "\\n" ‖ c_1 ‖ … ‖ c_n)
     salts of a group             SHAKE-256(r), cut into pieces of 32 bytes, one a member, in order
 
 Members fall into groups by whom they are about: group 0 holds the open ones, and each subject has a group of its own.
 Each group has its own r, 32 fresh random bytes. So whoever can open what a record says of one person learns nothing of
-another person in it, not even by guessing; and where r is gone, the digest stays and means nothing.
+another person in it, not even by guessing; and where r is gone, the digest stays and means nothing. The names are bound
+as well, each once, so that a record cannot hold one member twice and show each party another.
 
 What a member is about stands in its type (`privacy.classes`): an open one is about nobody, any other about the event's
 `seller` or `subject`, except what `_OF_CARDS` names, which is about the card and forgotten with its redemption. The
@@ -68,6 +69,8 @@ class Record(NamedTuple):
     subjects: list[str]
     thing: str
     salting: _Salting
+    heading: bytes
+    """The names of the members, as the digest begins with them."""
 
 
 class _Salting(NamedTuple):
@@ -86,6 +89,7 @@ class _Kind(NamedTuple):
     groups: list[int]
     """The group of each member, `seq` and `at` first; for kinds without lists of people, as the following."""
     salting: _Salting
+    heading: bytes
     naming: tuple[str, ...]
     """The members that name the subjects of the groups from 1 on."""
     lists: frozenset[str]
@@ -104,7 +108,7 @@ def record_of(kept: Kept) -> Record:
         return _record_of_many(members, kind, texts, thing)
     texts += [opening + raw for opening, raw in zip(kind.openings, members.values(), strict=True)]
     subjects = [_text.decode(members[name]) or NOBODY for name in kind.naming]
-    return Record(texts, kind.groups, subjects, thing, kind.salting)
+    return Record(texts, kind.groups, subjects, thing, kind.salting, kind.heading)
 
 
 def _record_of_many(members: dict[str, msgspec.Raw], kind: _Kind, texts: list[bytes], thing: str) -> Record:
@@ -117,7 +121,7 @@ def _record_of_many(members: dict[str, msgspec.Raw], kind: _Kind, texts: list[by
         if not elements:
             texts.append(b'"%s":%s' % (name.encode(), raw))
             groups.append(OPEN_GROUP)
-    return Record(texts, groups, list(numbers.subjects), thing, _salting(groups))
+    return Record(texts, groups, list(numbers.subjects), thing, _salting(groups), _heading(map(name_of, texts)))
 
 
 def _salting(groups: Iterable[int]) -> _Salting:
@@ -164,9 +168,22 @@ def commit(text: bytes, salt: bytes) -> bytes:
     return hashlib.sha256(salt + text).digest()
 
 
-def sum_up(commitments: Iterable[bytes]) -> bytes:
-    """The digest of a record: its entry in the log."""
-    return hashlib.sha256(_PREFIX + b"".join(commitments)).digest()
+def digest_of(record: Record, commitments: Iterable[bytes]) -> bytes:
+    """The digest of a record with these commitments: its entry in the log."""
+    return hashlib.sha256(record.heading + b"".join(commitments)).digest()
+
+
+def name_of(text: bytes) -> str:
+    """The name of a member, by its text."""
+    return text[1 : text.index(b'":')].decode()
+
+
+def _heading(names: Iterable[str]) -> bytes:
+    """
+    >>> _heading(["seq", "at"])
+    b'suyuan record 1\\nseq\\nat\\n\\n'
+    """
+    return _PREFIX + "".join(f"{name}\n" for name in names).encode() + b"\n"
 
 
 def commitments_of(record: Record, keys: Sequence[bytes]) -> list[bytes]:
@@ -195,6 +212,7 @@ def _kind(event: type[Fact]) -> _Kind:
         openings=tuple(f'"{name}":'.encode() for name in names),
         groups=[OPEN_GROUP, OPEN_GROUP, *groups],
         salting=_salting([OPEN_GROUP, OPEN_GROUP, *groups]),
+        heading=_heading(["seq", "at", *names]),
         naming=naming,
         lists=lists,
         thing=next((name for name in _THINGS if name in hints), None),

@@ -30,7 +30,7 @@ from psycopg.rows import TupleRow
 
 from suyuan.base.clock import SECOND, Micros
 from suyuan.base.db import Fetch
-from suyuan.evidence.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, commitments_of, record_of, sum_up
+from suyuan.evidence.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, commitments_of, digest_of, record_of
 from suyuan.history.store import HistoryIsBroken, Kept, read
 from suyuan.privacy.classes import Privacy
 from suyuan.privacy.keyring import NONCE_BYTES, NoEpochKey
@@ -105,7 +105,9 @@ def make_leaf(kept: Kept, record: Record, keys: Mapping[str, OpenKey], vault: Va
         sealed.append(vault.seal(group_keys[number].hex(), closing, RECORD_KEY, chance=nonce))
     commitments = commitments_of(record, group_keys)
     closed = b"".join([one for one, group in zip(commitments, record.groups, strict=True) if group != OPEN_GROUP])
-    return Leaf(kept.seq, sum_up(commitments), group_keys[OPEN_GROUP], " ".join(sealed), closed, record.thing)
+    return Leaf(
+        kept.seq, digest_of(record, commitments), group_keys[OPEN_GROUP], " ".join(sealed), closed, record.thing
+    )
 
 
 def chance_bytes(record: Record) -> int:

@@ -1,18 +1,18 @@
 """Opens members of a record to others: what they say, and the salts by which anybody finds them in the log's entry.
 
-`record.json` is the canonical JSON of the members that are shown. `openings.json` holds all commitments in their order,
-base64, and of each member shown its position and its salt:
+`record.json` is the canonical JSON of the members that are shown. `openings.json` holds all names and commitments in
+their order, the latter as base64, and of each member shown its position and its salt:
 
-    {"commitments":["<c_1>",…],"format":"suyuan-openings-v1","salts":{"paid":[4,"<salt>"],…}}
+    {"commitments":["<c_1>",…],"format":"suyuan-openings-v1","names":["seq",…],"salts":{"paid":[4,"<salt>"],…}}
 
 The commitments of members that are not shown say nothing: each hangs on a salt of its own, 32 bytes that nobody has.
 
->>> from suyuan.evidence.commitment import commitments_of, record_of, sum_up
+>>> from suyuan.evidence.commitment import commitments_of, digest_of, record_of
 >>> from suyuan.history.events import PayoutPaid, encode
 >>> from suyuan.history.store import Kept
 >>> paid = encode(PayoutPaid("rdm_1", "B-1", 8000, "money"))
 >>> record = record_of(Kept(7, 1_700_000_000_000_000, "payout_paid/1", paid))
->>> leaf = Leaf(7, sum_up(commitments_of(record, [bytes(32)])), bytes(32), "", b"", "rdm_1")
+>>> leaf = Leaf(7, digest_of(record, commitments_of(record, [bytes(32)])), bytes(32), "", b"", "rdm_1")
 >>> open_record(record, leaf, {}, ["paid", "redemption"]).record
 b'{"paid":8000,"redemption":"rdm_1"}'
 >>> open_record(record, leaf, {}, ["seller"])
@@ -31,7 +31,7 @@ from typing import NamedTuple
 import msgspec
 
 from suyuan.base import wire
-from suyuan.evidence.commitment import OPEN_GROUP, Record, commit, salts_of, sum_up
+from suyuan.evidence.commitment import OPEN_GROUP, Record, commit, digest_of, name_of, salts_of
 from suyuan.evidence.leaves import Leaf
 
 FORMAT = "suyuan-openings-v1"
@@ -56,6 +56,7 @@ class Opened(NamedTuple):
 
 class _Openings(msgspec.Struct, frozen=True):
     commitments: tuple[str, ...]
+    names: tuple[str, ...]
     salts: dict[str, tuple[int, str]]
     format: str = FORMAT
 
@@ -72,6 +73,7 @@ def open_record(record: Record, leaf: Leaf, keys: Mapping[int, bytes], names: Co
     shown = _shown(record, leaf, salts, names)
     openings = _Openings(
         tuple(_b64(one) for one in commitments),
+        tuple(names_of(record)),
         {name: (position, _b64(salts[position])) for name, position in shown.items()},
     )
     texts = b",".join(record.texts[position] for _, position in sorted(shown.items()))
@@ -83,7 +85,7 @@ def _commitments(record: Record, leaf: Leaf, salts: Mapping[int, bytes]) -> list
     kept = [None if group == OPEN_GROUP else next(closed, None) for group in record.groups]
     made = [commit(text, salts[at]) if at in salts else kept[at] for at, text in enumerate(record.texts)]
     commitments = [one for one in made if one is not None]
-    if len(commitments) != len(record.texts) or sum_up(commitments) != leaf.digest:
+    if len(commitments) != len(record.texts) or digest_of(record, commitments) != leaf.digest:
         raise BrokenLeaf(f"event {leaf.seq} is not the one that was sealed: history or its leaf was changed afterwards")
     return commitments
 
@@ -106,4 +108,4 @@ def _b64(content: bytes) -> str:
 
 def names_of(record: Record) -> list[str]:
     """The names of a record's members, in their order."""
-    return [text[1 : text.index(b'":')].decode() for text in record.texts]
+    return [name_of(text) for text in record.texts]

@@ -28,7 +28,7 @@ from suyuan.evidence.bundle_facts import (
     SelfCheck,
 )
 from suyuan.evidence.check import Proof, leaf_hash, node_hash, write_proof
-from suyuan.evidence.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, commitments_of, record_of, sum_up
+from suyuan.evidence.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, commitments_of, digest_of, record_of
 from suyuan.evidence.leaves import Leaf
 from suyuan.evidence.opening import open_record
 from suyuan.faces.evidence_page import html
@@ -157,7 +157,7 @@ def _keys(index: int, record: Record) -> list[bytes]:
 def _leaf(seq: int, record: Record, keys: list[bytes]) -> Leaf:
     commitments = commitments_of(record, keys)
     closed = b"".join(one for one, group in zip(commitments, record.groups, strict=True) if group != OPEN_GROUP)
-    return Leaf(seq, sum_up(commitments), keys[OPEN_GROUP], "-", closed, record.thing)
+    return Leaf(seq, digest_of(record, commitments), keys[OPEN_GROUP], "-", closed, record.thing)
 
 
 class Tree:

@@ -3,18 +3,19 @@
 A record is a list of members. A member is its canonical JSON text `"name":value`, and its commitment
 SHA-256(salt || member), with a random salt of 32 bytes. The entry in the log is
 
-    SHA-256("suyuan record 1\\n" || commitment 1 || … || commitment n)
+    SHA-256("suyuan record 1\\n" || name 1 || "\\n" || … || name n || "\\n" || "\\n" || commitment 1 || … || commitment n)
 
-`record.json` holds the members that are shown. `openings.json` holds all n commitments, and the place and salt of each
-member that is shown. Of the others one learns only that they exist: their salts are 256 random bits each.
+`record.json` holds the members that are shown. `openings.json` holds all n names and commitments, and the place and
+salt of each member that is shown. Of the others one learns their names alone: their salts are 256 random bits each. No
+name stands there twice, so nobody can be shown another value of a member than somebody else.
 
 >>> from suyuan.evidence.check.strict import to_base64
 >>> salts = [bytes([7]) * 32, bytes([8]) * 32]
 >>> members = [member("paid", 8000), member("seq", 17)]
->>> commitments = [commitment(salt, one) for salt, one in zip(salts, members)]
->>> shown = {"commitments": [to_base64(one) for one in commitments], "format": OPENINGS_FORMAT,
+>>> names, commitments = ["paid", "seq"], [commitment(salt, one) for salt, one in zip(salts, members)]
+>>> shown = {"commitments": [to_base64(one) for one in commitments], "format": OPENINGS_FORMAT, "names": names,
 ...          "salts": {"paid": [0, to_base64(salts[0])]}}
->>> record_entry(b'{"paid":8000}', canonical(shown)) == entry_of(commitments)
+>>> record_entry(b'{"paid":8000}', canonical(shown)) == entry_of(names, commitments)
 True
 >>> try:
 ...     record_entry(b'{"paid":9000}', canonical(shown))
@@ -50,21 +51,22 @@ def commitment(salt: bytes, member_text: bytes) -> bytes:
     return hashlib.sha256(salt + member_text).digest()
 
 
-def entry_of(commitments: Iterable[bytes]) -> bytes:
-    """What stands in the log for a record with these commitments."""
-    return hashlib.sha256(_ENTRY_HEADER + b"".join(commitments)).digest()
+def entry_of(names: Iterable[str], commitments: Iterable[bytes]) -> bytes:
+    """What stands in the log for a record with these members."""
+    lines = "".join(f"{name}\n" for name in names).encode()
+    return hashlib.sha256(_ENTRY_HEADER + lines + b"\n" + b"".join(commitments)).digest()
 
 
 def record_entry(record: bytes, openings: bytes) -> bytes:
     """The log entry of a record of which every member that is shown fits its commitment. Raises `BadEvidence`."""
     shown = read_record(record)
-    commitments, salts = _read_openings(openings)
+    names, commitments, salts = _read_openings(openings)
     for name in shown.keys() ^ salts.keys():
         raise BadEvidence(Wrong.OPENINGS_ARE_OF_OTHER_MEMBERS, file=OPENINGS, name=name)
     for name, (place, salt) in salts.items():
         if commitment(salt, member(name, shown[name])) != commitments[place]:
             raise BadEvidence(Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED, file=RECORD, name=name)
-    return entry_of(commitments)
+    return entry_of(names, commitments)
 
 
 def read_record(content: bytes) -> dict[str, Any]:
@@ -82,19 +84,30 @@ def _is_field(value: object) -> bool:
     return value is None or isinstance(value, str | int)
 
 
-def _read_openings(content: bytes) -> tuple[list[bytes], dict[str, tuple[int, bytes]]]:
+def _read_openings(content: bytes) -> tuple[list[str], list[bytes], dict[str, tuple[int, bytes]]]:
     openings = read_canonical(content) if len(content) <= RECORD_BYTES_MAX else None
     match openings:
-        case {"commitments": list(texts), "format": str(name), "salts": dict(salts), **rest} if not rest:
-            if name != OPENINGS_FORMAT:
-                raise BadEvidence(Wrong.OPENINGS_ARE_OF_ANOTHER_FORMAT, file=OPENINGS, format=name)
+        case {
+            "commitments": list(texts), "format": str(form), "names": list(names), "salts": dict(salts), **rest
+        } if not rest:  # fmt: skip
+            if form != OPENINGS_FORMAT:
+                raise BadEvidence(Wrong.OPENINGS_ARE_OF_ANOTHER_FORMAT, file=OPENINGS, format=form)
         case _:
             raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED, file=OPENINGS)
+    if len(names) != len(texts) or not all(map(_is_name, names)):
+        raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED, file=OPENINGS)
+    if len(set(names)) != len(names):
+        raise BadEvidence(Wrong.MEMBER_IS_DOUBLED, file=OPENINGS)
     commitments = [_fixed_bytes(text, COMMITMENT_BYTES) for text in texts]
     opened = {name: _read_salt(salt, len(commitments)) for name, salt in salts.items()}
-    if len({place for place, _ in opened.values()}) != len(opened):
+    if any(names[place] != name for name, (place, _) in opened.items()):
         raise BadEvidence(Wrong.OPENINGS_ARE_MALFORMED, file=OPENINGS)
-    return commitments, opened
+    return names, commitments, opened
+
+
+def _is_name(name: object) -> bool:
+    """What can be a line of its own, so that no two lists of names are the same lines."""
+    return isinstance(name, str) and name.isascii() and name.isprintable() and name != ""
 
 
 def _read_salt(value: object, count: int) -> tuple[int, bytes]:

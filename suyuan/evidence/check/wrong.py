@@ -40,6 +40,7 @@ class Wrong(StrEnum):
     # Records.
     RECORD_IS_MALFORMED = "record_is_malformed"
     OPENINGS_ARE_MALFORMED = "openings_are_malformed"
+    MEMBER_IS_DOUBLED = "member_is_doubled"
     OPENINGS_ARE_OF_ANOTHER_FORMAT = "openings_are_of_another_format"
     OPENINGS_ARE_OF_OTHER_MEMBERS = "openings_are_of_other_members"
     RECORD_IS_NOT_WHAT_WAS_LOGGED = "record_is_not_what_was_logged"
@@ -192,8 +193,12 @@ SENTENCES: dict[Wrong, tuple[str, str]] = {
         "记录不是规范形式的 JSON 字段对象：残缺、为空或写法不同。",
     ),
     Wrong.OPENINGS_ARE_MALFORMED: (
-        "The openings are not canonical JSON of commitments and salts: they are torn, or written in another form.",
-        "开启信息不是由承诺与盐值组成的规范 JSON：残缺或写法不同。",
+        "The openings are not canonical JSON of names, commitments and salts: they are torn, or written in another form.",
+        "开启信息不是由名称、承诺与盐值组成的规范 JSON：残缺或写法不同。",
+    ),
+    Wrong.MEMBER_IS_DOUBLED: (
+        "The record has a member twice, so that another value of it may have been shown to somebody else.",
+        "该记录含有重名成员，可能曾向他人出示不同的取值。",
     ),
     Wrong.OPENINGS_ARE_OF_ANOTHER_FORMAT: (
         "The openings are of the format {format}, which this checker does not know.",

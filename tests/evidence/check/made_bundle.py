@@ -26,6 +26,10 @@ MEMBERS: list[tuple[str, Any]] = [
 ]
 
 
+def names() -> list[str]:
+    return ["seq", *(name for name, _ in MEMBERS)]
+
+
 def base64(content: bytes) -> str:
     return b64encode(content).decode()
 
@@ -44,7 +48,8 @@ def commitments(seq: int) -> list[bytes]:
 
 
 def entry(seq: int) -> bytes:
-    return hashlib.sha256(b"suyuan record 1\n" + b"".join(commitments(seq))).digest()
+    lines = b"".join(b"%s\n" % name.encode() for name in names())
+    return hashlib.sha256(b"suyuan record 1\n" + lines + b"\n" + b"".join(commitments(seq))).digest()
 
 
 ENTRIES = [entry(seq) for seq in range(FIRST_SEQ, FIRST_SEQ + 11)]
@@ -67,6 +72,7 @@ def record_files(seq: int, shown: tuple[str, ...], note: bytes) -> dict[str, byt
     openings = {
         "commitments": [base64(one) for one in commitments(seq)],
         "format": "suyuan-openings-v1",
+        "names": names(),
         "salts": {name: [places[name], base64(salt(seq, places[name]))] for name in shown},
     }
     return {

@@ -40,12 +40,13 @@ def test_whatever_is_shown_the_entry_is_the_same(shown: tuple[str, ...]) -> None
 def test_the_entry_is_what_its_definition_says() -> None:
     commitments = made_bundle.commitments(SEQ)
     assert commitments[3] == hashlib.sha256(made_bundle.salt(SEQ, 3) + b'"paid":8000').digest()
-    assert entry_of(commitments) == hashlib.sha256(b"suyuan record 1\n" + b"".join(commitments)).digest()
+    said = b"suyuan record 1\nseq\nat\nkind\npaid\nredemption\nsource\nsubjects/0\n\n" + b"".join(commitments)
+    assert entry_of(made_bundle.NAMES, commitments) == hashlib.sha256(said).digest() == made_bundle.entry(SEQ)
 
 
 def test_what_is_not_shown_is_in_no_file() -> None:
     record, openings = parts("seq", "paid")
-    for hidden in (b"rdm_1", made_bundle.base64(made_bundle.salt(SEQ, 4)).encode(), b"redemption"):
+    for hidden in (b"rdm_1", made_bundle.base64(made_bundle.salt(SEQ, 4)).encode(), b'"redemption":'):
         assert hidden not in record + openings
 
 
@@ -62,12 +63,34 @@ def test_openings_of_another_record_or_member_do_not_fit() -> None:
     record, openings = parts()
     crossed = json.loads(openings)
     crossed["salts"]["at"], crossed["salts"]["paid"] = crossed["salts"]["paid"], crossed["salts"]["at"]
+    assert code_of(record, canonical(crossed)) is Wrong.OPENINGS_ARE_MALFORMED
+    crossed["salts"] = {
+        name: [place, crossed["salts"]["seq"][1]] for name, (place, _) in json.loads(openings)["salts"].items()
+    }
     assert code_of(record, canonical(crossed)) is Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED
+
+
+def test_no_member_is_there_twice_to_be_shown_to_each_as_they_like() -> None:
+    """A platform that logs two amounts under one name, and opens the one or the other, is found out by either."""
+    salts = [hashlib.sha256(b"%d" % place).digest() for place in range(2)]
+    texts = [b'"paid":8000', b'"paid":9000']
+    commitments = [hashlib.sha256(salt + text).digest() for salt, text in zip(salts, texts, strict=True)]
+    said = {"format": "suyuan-openings-v1", "commitments": [made_bundle.base64(one) for one in commitments]}
+    for place, text in enumerate(texts):
+        shown = {"names": ["paid", "paid"], "salts": {"paid": [place, made_bundle.base64(salts[place])]}}
+        assert code_of(b"{%s}" % text, canonical(said | shown)) is Wrong.MEMBER_IS_DOUBLED
+
+
+def test_other_names_are_another_entry() -> None:
+    record, openings = parts("paid")
+    names = ["seq", "at", "kind", "paid", "redemption", "device", "subjects/0"]
+    assert record_entry(record, canonical(json.loads(openings) | {"names": names})) != made_bundle.entry(SEQ)
 
 
 def test_a_member_cannot_be_shown_under_another_name_or_type() -> None:
     record, openings = parts("paid")
     renamed = canonical({"fee": 8000}), openings.replace(b'"paid"', b'"fee"')
+    assert code_of(canonical({"fee": 8000}), openings.replace(b'{"paid"', b'{"fee"')) is Wrong.OPENINGS_ARE_MALFORMED
     assert code_of(*renamed) is Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED
     assert code_of(record.replace(b"8000", b'"8000"'), openings) is Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED
     assert code_of(record.replace(b"8000", b"true"), openings) is Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED
@@ -145,6 +168,13 @@ def test_openings_of_another_form_are_refused() -> None:
         changed(openings, commitments=[*commitments[:-1], made_bundle.base64(bytes(31))]),
         changed(openings, commitments=[*commitments[:-1], 5]),
         changed(openings, commitments=[]),
+        changed(openings, names={}),
+        changed(openings, names=made_bundle.NAMES[:-1]),
+        changed(openings, names=[*made_bundle.NAMES[:-1], 5]),
+        changed(openings, names=[*made_bundle.NAMES[:-1], ""]),
+        changed(openings, names=[*made_bundle.NAMES[:-1], "a\nb"]),
+        changed(openings, names=[*made_bundle.NAMES[:-1], "名"]),
+        changed(openings, names=made_bundle.NAMES[::-1]),
         changed(openings, salts=[]),
         changed(openings, salts={"paid": paid, "seq": [paid[0], seq[1]]}),
         changed(openings, salts={"paid": paid, "seq": [True, seq[1]]}),

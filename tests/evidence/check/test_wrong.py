@@ -114,6 +114,7 @@ REACHED: dict[Wrong, Callable[[], object]] = {
     Wrong.BUNDLE_HOLDS_NO_RECORD: lambda: bundle(with_manifest({})),
     Wrong.RECORD_IS_MALFORMED: lambda: record(b"{}"),
     Wrong.OPENINGS_ARE_MALFORMED: lambda: record(SHOWN, b"{}"),
+    Wrong.MEMBER_IS_DOUBLED: lambda: record(SHOWN, files()["records/103/openings.json"].replace(b'"kind"', b'"at"', 1)),
     Wrong.OPENINGS_ARE_OF_ANOTHER_FORMAT: lambda: record(
         SHOWN, files()["records/103/openings.json"].replace(b"openings-v1", b"openings-v2")
     ),
