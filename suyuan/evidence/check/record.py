@@ -3,7 +3,7 @@
 A record is a list of members. A member is its canonical JSON text `"name":value`, and its commitment
 SHA-256(salt || member), with a random salt of 32 bytes. The entry in the log is
 
-    SHA-256("suyuan record 1\\n" || name 1 || "\\n" || … || name n || "\\n" || "\\n" || commitment 1 || … || commitment n)
+    SHA-256("suyuan record 1\\n" || name 1 || "\\n" || … || name n || "\\n\\n" || commitment 1 || … || commitment n)
 
 `record.json` holds the members that are shown. `openings.json` holds all n names and commitments, and the place and
 salt of each member that is shown. Of the others one learns their names alone: their salts are 256 random bits each. No

@@ -193,7 +193,7 @@ SENTENCES: dict[Wrong, tuple[str, str]] = {
         "记录不是规范形式的 JSON 字段对象：残缺、为空或写法不同。",
     ),
     Wrong.OPENINGS_ARE_MALFORMED: (
-        "The openings are not canonical JSON of names, commitments and salts: they are torn, or written in another form.",
+        "The openings are not canonical JSON of names, commitments and salts: they are torn, or of another form.",
         "开启信息不是由名称、承诺与盐值组成的规范 JSON：残缺或写法不同。",
     ),
     Wrong.MEMBER_IS_DOUBLED: (

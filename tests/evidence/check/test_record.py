@@ -41,7 +41,7 @@ def test_the_entry_is_what_its_definition_says() -> None:
     commitments = made_bundle.commitments(SEQ)
     assert commitments[3] == hashlib.sha256(made_bundle.salt(SEQ, 3) + b'"paid":8000').digest()
     said = b"suyuan record 1\nseq\nat\nkind\npaid\nredemption\nsource\nsubjects/0\n\n" + b"".join(commitments)
-    assert entry_of(made_bundle.NAMES, commitments) == hashlib.sha256(said).digest() == made_bundle.entry(SEQ)
+    assert entry_of(made_bundle.names(), commitments) == hashlib.sha256(said).digest() == made_bundle.entry(SEQ)
 
 
 def test_what_is_not_shown_is_in_no_file() -> None:
@@ -64,9 +64,8 @@ def test_openings_of_another_record_or_member_do_not_fit() -> None:
     crossed = json.loads(openings)
     crossed["salts"]["at"], crossed["salts"]["paid"] = crossed["salts"]["paid"], crossed["salts"]["at"]
     assert code_of(record, canonical(crossed)) is Wrong.OPENINGS_ARE_MALFORMED
-    crossed["salts"] = {
-        name: [place, crossed["salts"]["seq"][1]] for name, (place, _) in json.loads(openings)["salts"].items()
-    }
+    salts = json.loads(openings)["salts"]
+    crossed["salts"] = {name: [place, salts["seq"][1]] for name, (place, _) in salts.items()}
     assert code_of(record, canonical(crossed)) is Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED
 
 
@@ -105,8 +104,10 @@ def test_only_what_is_shown_is_opened_and_all_of_it() -> None:
 def test_commitments_taken_out_or_moved_give_another_entry() -> None:
     record, openings = parts("seq")
     read = json.loads(openings)
-    for commitments in (read["commitments"][:-1], [read["commitments"][0], *read["commitments"][:0:-1]]):
-        assert record_entry(record, canonical(read | {"commitments": commitments})) != made_bundle.entry(SEQ)
+    fewer = {"commitments": read["commitments"][:-1], "names": read["names"][:-1]}
+    moved = {"commitments": [read["commitments"][0], *read["commitments"][:0:-1]]}
+    for change in (fewer, moved):
+        assert record_entry(record, canonical(read | change)) != made_bundle.entry(SEQ)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +170,12 @@ def test_openings_of_another_form_are_refused() -> None:
         changed(openings, commitments=[*commitments[:-1], 5]),
         changed(openings, commitments=[]),
         changed(openings, names={}),
-        changed(openings, names=made_bundle.NAMES[:-1]),
-        changed(openings, names=[*made_bundle.NAMES[:-1], 5]),
-        changed(openings, names=[*made_bundle.NAMES[:-1], ""]),
-        changed(openings, names=[*made_bundle.NAMES[:-1], "a\nb"]),
-        changed(openings, names=[*made_bundle.NAMES[:-1], "名"]),
-        changed(openings, names=made_bundle.NAMES[::-1]),
+        changed(openings, names=made_bundle.names()[:-1]),
+        changed(openings, names=[*made_bundle.names()[:-1], 5]),
+        changed(openings, names=[*made_bundle.names()[:-1], ""]),
+        changed(openings, names=[*made_bundle.names()[:-1], "a\nb"]),
+        changed(openings, names=[*made_bundle.names()[:-1], "名"]),
+        changed(openings, names=made_bundle.names()[::-1]),
         changed(openings, salts=[]),
         changed(openings, salts={"paid": paid, "seq": [paid[0], seq[1]]}),
         changed(openings, salts={"paid": paid, "seq": [True, seq[1]]}),
