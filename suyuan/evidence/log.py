@@ -43,6 +43,7 @@ from suyuan.evidence.tiles import (
     LogFolder,
     Place,
     join_entries,
+    make_folder,
     read_note_file,
     replace_file,
 )
@@ -151,7 +152,7 @@ class ShardLog:
         This is an act of its own, so that a lost folder is never taken for a new log.
         """
         with stopping():
-            shard.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(shard.folder, shard.before)
             with Lock.taken(shard.folder) as lock:
                 shard.check_has_not_begun()
                 note = sign_note(checkpoint_text(shard.origin, 0, check.EMPTY_ROOT), shard.signers)

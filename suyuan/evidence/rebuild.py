@@ -16,7 +16,17 @@ from typing import NamedTuple
 
 from suyuan.evidence.shard import Lock, Published, Shard, stopping
 from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import CHECKPOINT, COSIGNED, ENTRIES, STAGING, LogFolder, Place, places, replace_file
+from suyuan.evidence.tiles import (
+    CHECKPOINT,
+    COSIGNED,
+    ENTRIES,
+    STAGING,
+    LogFolder,
+    Place,
+    make_folder,
+    places,
+    replace_file,
+)
 from suyuan.evidence.tree import TILE_WIDTH, Edge
 
 _ENTRIES_AT_ONCE = 64 * TILE_WIDTH
@@ -34,7 +44,7 @@ class Rebuilt(NamedTuple):
 def rebuild(shard: Shard, entries: Iterable[bytes]) -> Rebuilt:
     """Puts right whatever the newest signed checkpoint covers. Raises `LogStopped` if these are other entries."""
     with stopping():
-        shard.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(shard.folder, shard.before)
         with Lock.taken(shard.folder) as lock:
             newest = _newest(shard)
             folder = LogFolder(shard.folder, shard.before)

@@ -316,6 +316,17 @@ def replace_file(file: Path, content: bytes, before: Before = unwatched) -> None
         sync_folder(file.parent)
 
 
+def make_folder(folder: Path, before: Before = unwatched) -> None:
+    """Makes a folder that outlives a power cut, with every one above it that is missing. Raises `OSError`."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent, before)
+    with step(before, "write", folder.name):
+        folder.mkdir()
+    with step(before, "sync", folder.parent.name):
+        sync_folder(folder.parent)
+
+
 def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,15 @@ def test_a_key_is_changed_by_signing_with_both_for_a_while(tmp_path: Path) -> No
 def test_a_shard_needs_an_ed25519_key(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="Ed25519"):
         Shard(tmp_path, ORIGIN, (NATIONAL,))
+
+
+def test_a_new_log_is_on_disk_with_its_folder_and_its_second_copy_first(tmp_path: Path) -> None:
+    steps: list[str] = []
+    shard = replace(shard_in(tmp_path), before=lambda what, file: steps.append(f"{what} {file}"))
+    ShardLog.create(shard).close()
+    parent = tmp_path.name
+    assert steps == [
+        "write log", f"sync {parent}",
+        "write second", "sync second", "rename second", f"sync {parent}",
+        "write checkpoint", "sync checkpoint", "rename checkpoint", "sync log",
+    ]  # fmt: skip

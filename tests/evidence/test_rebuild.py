@@ -99,9 +99,11 @@ def test_no_more_entries_are_taken_than_were_signed(shard: Shard) -> None:
 
 
 def test_work_beyond_the_checkpoint_is_cleared_from_the_edge(shard: Shard) -> None:
+    before = files_of(shard.folder)
     with ShardLog.open(shard) as log:
         log.append(ENTRIES[SIZE:1_400])
     assert rebuild(shard, ENTRIES).files == ["tile/entries/005.p/120", "tile/0/005.p/120"]
+    assert files_of(shard.folder) == before
 
 
 def test_a_damaged_checkpoint_comes_back_from_its_second_copy(shard: Shard, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from suyuan.evidence.tiles import (
     LogFolder,
     Place,
     join_entries,
+    make_folder,
     places,
     replace_file,
     split_entries,
@@ -150,6 +151,15 @@ def test_nothing_has_its_name_before_it_is_on_disk(tmp_path: Path) -> None:
         *[("rename", path) for path in paths],
         *[("sync", folder) for folder in [".", *sorted(made)]],
     ]
+
+
+def test_a_new_folder_is_known_to_the_one_above_it_before_anything_lies_in_it(tmp_path: Path) -> None:
+    """Otherwise a power cut could take a whole log away that was synced file by file."""
+    steps: list[tuple[str, str]] = []
+    make_folder(tmp_path / "log" / "2026", lambda what, file: steps.append((what, file)))
+    assert steps == [("write", "log"), ("sync", tmp_path.name), ("write", "2026"), ("sync", "log")]
+    make_folder(tmp_path / "log" / "2026")
+    assert (tmp_path / "log" / "2026").is_dir()
 
 
 def test_a_log_of_any_number_of_files_needs_few_open_ones(tmp_path: Path) -> None:
