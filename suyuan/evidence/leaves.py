@@ -232,8 +232,11 @@ async def shard_of(fetch: Fetch, seq: int) -> ShardStart | None:
 _COPY = "COPY leaf (seq, digest, open_key, sealed_keys, closed, thing) FROM STDIN"
 _LEAF = "SELECT seq, digest, open_key, sealed_keys, closed, thing FROM leaf WHERE seq = %s"
 _OF_THING = "SELECT seq FROM leaf WHERE thing = %s AND thing <> '' ORDER BY seq LIMIT %s"
-_SHARDS = "SELECT name, first_seq, origin, is_published FROM shard ORDER BY first_seq"
+# A shard that nothing came into, or of which everything was lost, begins with the same event as the one after it; so
+# they stand in the order in which they were begun: by the year, and within it by the number.
+_SHARDS = "SELECT name, first_seq, origin, is_published FROM shard ORDER BY left(name, 4), length(name), name"
 _SHARD_OF = """
-SELECT name, first_seq, origin, is_published FROM shard WHERE first_seq <= %s ORDER BY first_seq DESC LIMIT 1
+SELECT name, first_seq, origin, is_published FROM shard WHERE first_seq <= %s
+ORDER BY left(name, 4) DESC, length(name) DESC, name DESC LIMIT 1
 """
 _ENTRIES = "SELECT seq, digest FROM leaf WHERE seq >= %s AND seq < %s ORDER BY seq"

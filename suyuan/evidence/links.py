@@ -26,9 +26,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from suyuan.evidence import check
-from suyuan.evidence.log import ShardLog
 from suyuan.evidence.note import ed25519_fits, sign_note
-from suyuan.evidence.shard import stopping
+from suyuan.evidence.shard import Shard, stopping
 from suyuan.evidence.stops import LogStopped, Stop
 from suyuan.evidence.tiles import LINK, NEXT, read_note_file, replace_file
 
@@ -76,17 +75,21 @@ def check_link(note: bytes, old_keys: Sequence[check.Vkey], new_keys: Sequence[c
     return link if link and link.old_origin in origins[0] and link.new_origin in origins[1] else None
 
 
-def link(old: ShardLog, new: ShardLog, *, first_seq: int) -> bytes:
-    """Closes the old shard and ties the new one to it; done again, it changes nothing. Raises `LogStopped`."""
-    assert old.size == old.signed.size, "a shard is sealed before it is closed"
-    text = link_text(Link(old.shard.origin, old.signed.size, old.signed.root, new.shard.origin, first_seq))
-    files = [(old.shard, old.shard.folder / NEXT), (new.shard, new.shard.folder / LINK)]
+def link(old: Shard, signed: check.Checkpoint, new: Shard, *, first_seq: int) -> bytes:
+    """Closes the old shard at its last checkpoint and ties the new one to it; done again, it changes nothing.
+
+    Both are shards and no open logs, because the old one may be too damaged to be opened. Raises `LogStopped`.
+    """
+    text = link_text(Link(old.origin, signed.size, signed.root, new.origin, first_seq))
+    files = [(old, old.folder / NEXT), (new, new.folder / LINK)]
     with stopping():
+        for shard in (old, new):
+            shard.folder.mkdir(parents=True, exist_ok=True)
         found = [(file, note) for _, file in files if (note := read_note_file(file)) is not None]
         for file, note in found:
             if not note.startswith(text + b"\n"):
                 raise LogStopped(Stop.SHARD_IS_CLOSED, file=file.name)
-        note = found[0][1] if found else sign_note(text, [*old.shard.signers, *new.shard.signers])
+        note = found[0][1] if found else sign_note(text, [*old.signers, *new.signers])
         for shard, file in files:
             if (file, note) not in found:
                 replace_file(file, note, shard.before)

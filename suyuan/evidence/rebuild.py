@@ -46,7 +46,7 @@ def rebuild(shard: Shard, entries: Iterable[bytes]) -> Rebuilt:
     with stopping():
         make_folder(shard.folder, shard.before)
         with Lock.taken(shard.folder) as lock:
-            newest = _newest(shard)
+            newest = shard.newest_published()
             folder = LogFolder(shard.folder, shard.before)
             staged = LogFolder(shard.folder / STAGING / _STAGED)
             folder.clear_staging()
@@ -55,20 +55,6 @@ def rebuild(shard: Shard, entries: Iterable[bytes]) -> Rebuilt:
             folder.clear_staging()
             lock.release()
     return Rebuilt(newest.checkpoint.size, files)
-
-
-def _newest(shard: Shard) -> Published:
-    """One of the two checkpoints may be damaged, missing or old, and the other one counts then."""
-    found, stopped = [], LogStopped(Stop.CHECKPOINT_IS_MISSING)
-    for file in shard.checkpoint_files():
-        try:
-            found.append(shard.published(file))
-        except LogStopped as bad:
-            stopped = bad
-    newest = max((one for one in found if one is not None), key=lambda one: one.checkpoint.size, default=None)
-    if newest is None:
-        raise stopped
-    return newest
 
 
 def _stage(staged: LogFolder, size: int, root: bytes, entries: Iterable[bytes]) -> None:

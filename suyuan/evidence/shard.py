@@ -61,6 +61,22 @@ class Shard:
         note = read_note_file(file)
         return self.believed(note, file.name) if note is not None else None
 
+    def newest_published(self) -> Published:
+        """Of the two checkpoints one may be damaged, missing or old, and the other one counts then.
+
+        Raises `LogStopped` where neither is good.
+        """
+        found, stopped = [], LogStopped(Stop.CHECKPOINT_IS_MISSING)
+        for file in self.checkpoint_files():
+            try:
+                found.append(self.published(file))
+            except LogStopped as bad:
+                stopped = bad
+        newest = max((one for one in found if one is not None), key=lambda one: one.checkpoint.size, default=None)
+        if newest is None:
+            raise stopped
+        return newest
+
     def believed(self, note: bytes, name: str = CHECKPOINT) -> Published:
         """The note as one that this log signed. Raises `LogStopped`."""
         try:

@@ -7,19 +7,22 @@ its `first_seq` lies before the end of the old shard, and the events between are
 
     shard 2026    |0 ─────────────── 99|100 ──── 149|      signed, and lost from 100 on
     shard 2026-2                       |100 ──────────…    what the platform says now
+
+A database that was put back to before a shard began does not even know of that shard. It is told of it again, since the
+world knows it, and the new shard goes on from there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from suyuan.evidence.check import read_checkpoint, read_note
 from suyuan.evidence.leaves import ShardStart, begin_shard, entries, next_leaf, shards
 from suyuan.evidence.log import Tiles
+from suyuan.evidence.shard_list import read_list, signed_size
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -28,49 +31,58 @@ class NothingIsLost(Exception):
     """Raised where the newest shard and the database agree: it simply goes on."""
 
 
-class Parted(NamedTuple):
-    """How much of the newest shard the database still has, and how much was signed."""
+def begin_again(connection: Connection, folder: Path, *, log_name: str, witness_is_ahead: bool = False) -> ShardStart:
+    """Begins a new shard where the newest one cannot go on. Raises `LookupError`, `NothingIsLost` and `LogStopped`.
 
-    shard: ShardStart
-    signed: int
-    agreed: int
+    With `witness_is_ahead` both the database and the files were put back, so that only a witness, or the second copy of
+    the last checkpoint, knows of the loss.
+    """
+    with connection.transaction():
+        _remember_shards(connection, folder)
+        (*_, newest) = known = shards(connection)
+        signed, agreed = signed_size(folder, newest.name), _agreed(connection, folder, newest)
+        if agreed == signed and not witness_is_ahead:
+            raise NothingIsLost(
+                f"shard {newest.name} has signed {signed} events and the database has every one of them;"
+                " it simply goes on"
+            )
+        name = _name_after(newest.name)
+        fresh = ShardStart(name, _where_they_part(connection, folder, known), f"{log_name}/{name}", is_published=False)
+        begin_shard(connection, fresh)
+    return fresh
 
 
-def where_they_part(connection: Connection, folder: Path) -> Parted:
-    """Compares the newest shard's log with the database. Raises `LookupError` where there is no shard, `LogStopped`."""
-    (*_, newest) = shards(connection)
-    tiles = Tiles(folder / newest.name)
-    note = tiles.checkpoint()
-    signed = 0 if note is None else read_checkpoint(read_note(note).text).size
-    known = min(max(next_leaf(connection) - newest.first_seq, 0), signed)
+def _remember_shards(connection: Connection, folder: Path) -> None:
+    """Tells the database of the shards that were published and that it has forgotten."""
+    names = {start.name for start in shards(connection)}
+    for listed in read_list(folder):
+        if listed.name not in names:
+            begin_shard(connection, ShardStart(listed.name, listed.first_seq, listed.origin, is_published=True))
+
+
+def _where_they_part(connection: Connection, folder: Path, known: Sequence[ShardStart]) -> int:
+    """The first event of which the log and the database do not say the same."""
+    for start in reversed(known):
+        agreed = _agreed(connection, folder, start)
+        # Where a shard is lost from its first event on, the one before it may have lost its last events as well.
+        if agreed or not signed_size(folder, start.name) or start == known[0]:
+            return min(start.first_seq + agreed, next_leaf(connection))
+    raise LookupError("there is no shard yet")
+
+
+def _agreed(connection: Connection, folder: Path, start: ShardStart) -> int:
+    """How many of a shard's signed events the database still has, from its first one on."""
+    tiles = Tiles(folder / start.name)
     # What differs once differs from there on, because the salts of a leaf are drawn anew; so a bisection finds it.
-    agreed, differs = 0, known
+    agreed, differs = 0, min(max(next_leaf(connection) - start.first_seq, 0), signed_size(folder, start.name))
     while agreed < differs:
         middle = (agreed + differs) // 2
-        seq = newest.first_seq + middle
+        seq = start.first_seq + middle
         if tiles.entry(middle) == entries(connection, seq, seq + 1)[0]:
             agreed = middle + 1
         else:
             differs = middle
-    return Parted(newest, signed, agreed)
-
-
-def begin_again(connection: Connection, folder: Path, *, log_name: str, witness_is_ahead: bool = False) -> ShardStart:
-    """Begins a new shard where the newest one cannot go on. Raises `NothingIsLost` and `LogStopped`.
-
-    With `witness_is_ahead` both the database and the files were put back, so that only a witness knows of the loss.
-    """
-    with connection.transaction():
-        parted = where_they_part(connection, folder)
-        if parted.agreed == parted.signed and not witness_is_ahead:
-            raise NothingIsLost(
-                f"shard {parted.shard.name} has signed {parted.signed} events and the database has every one of them;"
-                " it simply goes on"
-            )
-        name = _name_after(parted.shard.name)
-        fresh = ShardStart(name, parted.shard.first_seq + parted.agreed, f"{log_name}/{name}", is_published=False)
-        begin_shard(connection, fresh)
-    return fresh
+    return agreed
 
 
 def _name_after(name: str) -> str:

@@ -1,6 +1,6 @@
 """What readers of the log need beside its shards: which there are, and whose word counts.
 
-`shards.json` lists every shard with its origin, the event that it begins with, and its public keys. The file
+`shards.json` (`evidence.shard_list`) lists every shard that was begun. The file
 `policy.tlog-policy` (c2sp.org/tlog-policy) names all of them and the platform's witnesses; whoever checks a proof by it
 believes the platform's choice of witnesses, and may write a policy of their own instead.
 """
@@ -9,31 +9,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from suyuan.base import wire
 from suyuan.evidence import check
 from suyuan.evidence.leaves import ShardStart, shards
 from suyuan.evidence.note import vkey_text
+from suyuan.evidence.shard_list import SHARDS, ShardShown, ShardsShown
 from suyuan.evidence.tiles import replace_file
 from suyuan.flows.seal_history import Sealer
 
-SHARDS, POLICY = "shards.json", "policy.tlog-policy"
-
-
-class ShardShown(msgspec.Struct, frozen=True):
-    """A shard as strangers are told of it; its leaf `index` is event `first_seq + index`."""
-
-    name: str
-    origin: str
-    first_seq: int
-    vkeys: tuple[str, ...]
-
-
-class ShardsShown(msgspec.Struct, frozen=True):
-    """All of them, the oldest first."""
-
-    shards: tuple[ShardShown, ...]
+POLICY = "policy.tlog-policy"
 
 
 def publish_log(sealer: Sealer) -> None:

@@ -30,6 +30,7 @@ from suyuan.evidence.leaves import ShardStart, entries, keep_leaves, next_leaf, 
 from suyuan.evidence.log import ShardLog
 from suyuan.evidence.note import LogSigner
 from suyuan.evidence.shard import Shard
+from suyuan.evidence.shard_list import read_list, signed_size
 from suyuan.evidence.stops import LogStopped, Stop
 from suyuan.evidence.witness import INCONSISTENT, Conflict, Cosigned, Refused, Silent, WitnessCaller
 from suyuan.privacy.vault import Vault
@@ -92,33 +93,41 @@ async def seal_history(sealer: Sealer) -> Round:
 
     Raises `LogStopped`, with what to do, before anything is signed that could fork the log; `KeyTrouble`.
     """
+    # A key that was destroyed meanwhile is not kept here either.
+    sealer.vault.ring.look_again(sealer.clock.now())
     made = _make_leaves(sealer)
     behind = next_leaf(sealer.connection)
     known = shards(sealer.connection)
+    _refuse_forgotten_shards(sealer, known)
     sealed = cosigned = 0
     for place, start in enumerate(known):
-        following = known[place + 1] if place + 1 < len(known) else None
+        later = known[place + 1 :]
         if start.name in sealer.finished:
             continue
-        if following is not None and following.name[:4] == start.name[:4]:
-            _leave(sealer, start, following)
+        if _is_left(start, later):
+            _leave(sealer, start, later[0])
             continue
         shard_log = _log_of(sealer, start)
-        await _seal_shard(sealer, start, shard_log, behind if following is None else following.first_seq)
+        await _seal_shard(sealer, start, shard_log, later[0].first_seq if later else behind)
         sealed, cosigned = start.first_seq + shard_log.signed.size, start.first_seq + _cosigned_size(shard_log)
-        if following is not None:
-            _finish(sealer, start, shard_log, following)
+        if later:
+            _finish(sealer, start, shard_log, later[0])
     return Round(made, sealed, cosigned)
 
 
 async def _seal_shard(sealer: Sealer, start: ShardStart, shard_log: ShardLog, ends: int) -> None:
     """Brings one shard as far as event `ends`, not included."""
+    # In every round, because a database can be put back under a sealer that goes on.
+    _refuse_other_history(sealer, start, shard_log)
     callers = [one for one in sealer.witnesses(start) if sealer.silent_until.get(one.name, 0) <= sealer.clock.now()]
     for begins in range(start.first_seq + shard_log.size, ends, EVENTS_AT_ONCE):
         shard_log.append(entries(sealer.connection, begins, min(begins + EVENTS_AT_ONCE, ends)))
     if shard_log.signed.size < shard_log.size:
         shard_log.seal(seen=await _seen(sealer, shard_log, callers))
-    await asyncio.gather(*(_cosign(sealer, shard_log, caller) for caller in callers))
+    # All of them end before the round does, so that none works on a log that was closed meanwhile.
+    ended = await asyncio.gather(*(_cosign(sealer, shard_log, caller) for caller in callers), return_exceptions=True)
+    for trouble in filter(None, ended):
+        raise trouble
 
 
 def _make_leaves(sealer: Sealer) -> int:
@@ -160,7 +169,6 @@ def _log_of(sealer: Sealer, start: ShardStart) -> ShardLog:
     (sealer.folder / start.name).mkdir(parents=True, exist_ok=True)
     shard_log = ShardLog.open(shard_of(sealer, start)) if start.is_published else _begin(sealer, start)
     sealer.logs[start.name] = shard_log
-    _refuse_other_history(sealer, start, shard_log)
     return shard_log
 
 
@@ -189,6 +197,16 @@ def _refuse_other_history(sealer: Sealer, start: ShardStart, shard_log: ShardLog
         raise LogStopped(Stop.HISTORY_IS_ANOTHER, shard=start.name, seq=last)
 
 
+def _refuse_forgotten_shards(sealer: Sealer, known: Sequence[ShardStart]) -> None:
+    """A shard that was told of to the world, and of which the database knows nothing, is newer than the database."""
+    names = {start.name for start in known}
+    for listed in read_list(sealer.folder):
+        if listed.name not in names:
+            raise LogStopped(
+                Stop.HISTORY_IS_OLDER, shard=listed.name, known=0, signed=signed_size(sealer.folder, listed.name)
+            )
+
+
 def _cosigned_size(shard_log: ShardLog) -> int:
     note = shard_log.tiles.cosigned()
     return 0 if note is None else check.read_checkpoint(check.read_note(note).text).size
@@ -198,20 +216,29 @@ def _finish(sealer: Sealer, start: ShardStart, shard_log: ShardLog, following: S
     """Links a shard that is sealed to its end with the next one, once enough witnesses have seen its end."""
     if sealer.policy is not None and _cosigned_size(shard_log) < shard_log.signed.size:
         return
-    links.link(shard_log, _log_of(sealer, following), first_seq=following.first_seq)
+    _log_of(sealer, following)
+    links.link(shard_log.shard, shard_log.signed, shard_of(sealer, following), first_seq=following.first_seq)
     shard_log.close()
     del sealer.logs[start.name]
     sealer.finished.add(start.name)
 
 
+def _is_left(start: ShardStart, later: Sequence[ShardStart]) -> bool:
+    """Whether a shard ends before what it signed, because a later one was begun in its place (`begin_shard`)."""
+    return bool(later) and (
+        later[0].name[:4] == start.name[:4] or min(one.first_seq for one in later) < later[0].first_seq
+    )
+
+
 def _leave(sealer: Sealer, start: ShardStart, following: ShardStart) -> None:
-    """Links a shard that cannot go on with the one that was begun in its place (`begin_shard`)."""
+    """Links a shard that cannot go on with the next one. Whatever is left of its files, its last checkpoint counts."""
     present = sealer.logs.pop(start.name, None)
     if present is not None:
         present.close()
-    if (sealer.folder / start.name).exists():
-        with ShardLog.open(shard_of(sealer, start)) as left:
-            links.link(left, _log_of(sealer, following), first_seq=following.first_seq)
+    left = shard_of(sealer, start)
+    if left.has_begun():
+        newest = left.newest_published().checkpoint
+        links.link(left, newest, shard_of(sealer, following), first_seq=following.first_seq)
     sealer.finished.add(start.name)
 
 
@@ -219,22 +246,28 @@ def _leave(sealer: Sealer, start: ShardStart, following: ShardStart) -> None:
 
 
 async def _seen(sealer: Sealer, shard_log: ShardLog, callers: Sequence[WitnessCaller]) -> dict[str, int]:
-    """How much of this log each witness has seen, of those that answer. Raises `LogStopped`."""
-    sizes = await asyncio.gather(*(_seen_by(sealer, shard_log, caller) for caller in callers))
-    return {caller.name: size for caller, size in zip(callers, sizes, strict=True) if size is not None}
+    """How much of this log each witness has seen, as far as it ever said: one that was ahead stays so when silent.
+
+    Raises `LogStopped`.
+    """
+    await asyncio.gather(*(_ask_where_it_stands(sealer, shard_log, caller) for caller in callers))
+    origin = shard_log.signed.origin
+    return {name: size for (log_origin, name), size in sealer.stands.items() if log_origin == origin}
 
 
-async def _seen_by(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) -> int | None:
-    origin, size = shard_log.signed.origin, await caller.latest(shard_log.signed.origin)
-    if size is None and (origin, caller.name) not in sealer.stands:
+async def _ask_where_it_stands(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) -> None:
+    place = (shard_log.signed.origin, caller.name)
+    size = await caller.latest(shard_log.signed.origin)
+    if size is None and place not in sealer.stands:
         # Not every witness tells; but each says where it stands to whoever shows it a checkpoint, and this one is out.
         answer = await caller.add_checkpoint(shard_log.signed.size, [], shard_log.note)
         _demand_same_tree(shard_log, caller, answer)
-        size = answer.size if isinstance(answer, Conflict) else shard_log.signed.size
-        size = None if isinstance(answer, Silent | Refused) else size
+        if isinstance(answer, bytes):
+            size = shard_log.signed.size
+        elif isinstance(answer, Conflict):
+            size = answer.size
     if size is not None:
-        sealer.stands[origin, caller.name] = size
-    return size
+        sealer.stands[place] = size
 
 
 async def _cosign(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) -> None:
@@ -245,9 +278,9 @@ async def _cosign(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) ->
     answer = await _ask(sealer, shard_log, caller)
     if isinstance(answer, Conflict):
         # It stands elsewhere than we thought, which happens after a restart; the second question is the right one.
+        sealer.stands[signed.origin, caller.name] = answer.size
         if answer.size > signed.size:
             raise LogStopped(Stop.WITNESS_IS_AHEAD, witness=caller.name, seen=answer.size, signed=signed.size)
-        sealer.stands[signed.origin, caller.name] = answer.size
         answer = await _ask(sealer, shard_log, caller)
     _demand_same_tree(shard_log, caller, answer)
     if isinstance(answer, bytes):

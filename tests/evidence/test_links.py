@@ -34,7 +34,7 @@ def new_shard(folder: Path, origin: str = NEW_ORIGIN) -> Shard:
 
 def test_a_link_says_where_one_ends_and_the_other_begins(logs: tuple[ShardLog, ShardLog]) -> None:
     old, new = logs
-    note = links.link(old, new, first_seq=317)
+    note = links.link(old.shard, old.signed, new.shard, first_seq=317)
     assert (old.shard.folder / NEXT).read_bytes() == (new.shard.folder / LINK).read_bytes() == note
     expected = Link(ORIGIN, 300, naive_tree.root(ENTRIES[:300]), NEW_ORIGIN, 317)
     assert check_link(note, [LOG.vkey], [NEW_KEY.vkey]) == expected
@@ -44,7 +44,7 @@ def test_a_link_says_where_one_ends_and_the_other_begins(logs: tuple[ShardLog, S
 def test_a_shard_that_is_continued_takes_nothing_more(logs: tuple[ShardLog, ShardLog]) -> None:
     """Also by a writer that had it open."""
     old, new = logs
-    links.link(old, new, first_seq=317)
+    links.link(old.shard, old.signed, new.shard, first_seq=317)
     new.append(ENTRIES[:3])
     with pytest.raises(LogStopped, match=r"continued by another one \(next\)") as stopped:
         old.append(ENTRIES[300:301])
@@ -56,43 +56,36 @@ def test_a_shard_that_is_continued_takes_nothing_more(logs: tuple[ShardLog, Shar
 
 def test_a_link_that_was_cut_off_is_finished_and_done_again_is_the_same(logs: tuple[ShardLog, ShardLog]) -> None:
     old, new = logs
-    note = links.link(old, new, first_seq=317)
+    note = links.link(old.shard, old.signed, new.shard, first_seq=317)
     for lost in (old.shard.folder / NEXT, new.shard.folder / LINK):
         lost.unlink()
         new.append(ENTRIES[new.size : new.size + 1])
         new.seal()
-        assert links.link(old, new, first_seq=317) == note
+        assert links.link(old.shard, old.signed, new.shard, first_seq=317) == note
         assert lost.read_bytes() == note
 
 
 def test_a_shard_is_continued_once(logs: tuple[ShardLog, ShardLog], tmp_path: Path) -> None:
     old, new = logs
-    links.link(old, new, first_seq=317)
+    links.link(old.shard, old.signed, new.shard, first_seq=317)
     other = ShardLog.create(new_shard(tmp_path, "suyuan.example/log/2026-2"))
     for following, first_seq in ((other, 317), (new, 318)):
         with pytest.raises(LogStopped) as stopped:
-            links.link(old, following, first_seq=first_seq)
+            links.link(old.shard, old.signed, following.shard, first_seq=first_seq)
         assert stopped.value.code is Stop.SHARD_IS_CLOSED
     assert not (other.shard.folder / LINK).exists()
-
-
-def test_a_shard_is_sealed_before_it_is_closed(logs: tuple[ShardLog, ShardLog]) -> None:
-    old, new = logs
-    old.append(ENTRIES[300:301])
-    with pytest.raises(AssertionError, match="sealed before"):
-        links.link(old, new, first_seq=317)
 
 
 def test_a_disk_that_refuses_is_said(logs: tuple[ShardLog, ShardLog]) -> None:
     old, new = logs
     (new.shard.folder / "link.new").mkdir()
     with pytest.raises(LogStopped, match="disk refused link"):
-        links.link(old, new, first_seq=317)
+        links.link(old.shard, old.signed, new.shard, first_seq=317)
 
 
 def test_a_link_needs_both_sides(logs: tuple[ShardLog, ShardLog]) -> None:
     old, new = logs
-    text = check.read_note(links.link(old, new, first_seq=317)).text
+    text = check.read_note(links.link(old.shard, old.signed, new.shard, first_seq=317)).text
     both = [LOG.vkey], [NEW_KEY.vkey]
     assert check_link(sign_note(text, [LOG, NEW_KEY]), *both) is not None
     for signer in (LOG, NEW_KEY):

@@ -275,6 +275,11 @@ class House:
             return sign_like_wechat(method, ORIGIN + target, body, merchant_id=merchant_id, **words)
         return sign_request(method, ORIGIN + target, body, **words)
 
+    def start_again(self) -> None:
+        """A new line and a new desk, as after the database was put back."""
+        self.run(self._close())
+        self.desk = self.run(self._open())
+
     def look_again(self) -> None:
         """Has the line read its rows anew, after a test has changed some behind its back."""
         self.loop.call_soon_threadsafe(self.line._working_set.forget)

@@ -12,8 +12,10 @@ from suyuan.evidence import check
 from suyuan.evidence.leaves import ShardStart
 from suyuan.evidence.note import LogSigner, ed25519_signer, sm2_signer
 from suyuan.evidence.witness import WitnessCaller
+from suyuan.flows.prove_event import Proven, Publication, prove_event
+from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.seal_history import Round, Sealer, seal_history
-from tests.flows.house import House
+from tests.flows.house import House, card, written
 
 LOG_NAME = "api.example.com/log"
 
@@ -48,3 +50,27 @@ def sealer_of(
 def seal(house: House, sealer: Sealer) -> Round:
     """One round."""
     return house.run(seal_history(sealer))
+
+
+def sell(house: House, number: int = 1) -> str:
+    answer = house.run(redeem_card(house.desk, house.knock("POST", "/v1/redemptions", written(card(number)))))
+    assert isinstance(answer, Taken), answer
+    return answer.redemption
+
+
+def proven(house: House, seq: int) -> Proven:
+    """The proof of an event, which the platform has."""
+    answer = house.run(prove_event(Publication(house.desk.fetch, house.log_folder), seq))
+    assert isinstance(answer, Proven), answer
+    return answer
+
+
+def put_back(house: House, events: int) -> None:
+    """The database as it was when it had so many events, and a platform that is started again on it."""
+    with db.connect(house.url, autocommit=True) as connection:
+        connection.execute("DELETE FROM event WHERE seq >= %s", (events,))
+        connection.execute("DELETE FROM leaf WHERE seq >= %s", (events,))
+        connection.execute("DELETE FROM shard WHERE first_seq >= %s", (events,))
+        connection.execute("UPDATE line_head SET next_seq = %s", (events,))
+        connection.execute("TRUNCATE card, redemption, outbox, idempotency, nonce")
+    house.start_again()

@@ -15,12 +15,10 @@ from suyuan.evidence.leaves import ShardStart, entries, next_leaf, shards
 from suyuan.evidence.rebuild import rebuild
 from suyuan.evidence.stops import LogStopped
 from suyuan.flows.begin_shard import NothingIsLost, begin_again
-from suyuan.flows.prove_event import Proven, Publication, prove_event
 from suyuan.flows.publish_log import POLICY, publish_log
-from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.seal_history import Sealer, shard_of
-from tests.flows.house import House, card, open_house, written
-from tests.flows.sealing import LOG_NAME, seal, sealer_of, signers
+from tests.flows.house import House, open_house
+from tests.flows.sealing import LOG_NAME, proven, put_back, seal, sealer_of, sell, signers
 
 
 @pytest.fixture
@@ -50,18 +48,6 @@ def next_sealer(house: House) -> Iterator[Callable[..., Sealer]]:
 @pytest.fixture
 def sealer(next_sealer: Callable[..., Sealer]) -> Sealer:
     return next_sealer()
-
-
-def sell(house: House, number: int = 1) -> str:
-    answer = house.run(redeem_card(house.desk, house.knock("POST", "/v1/redemptions", written(card(number)))))
-    assert isinstance(answer, Taken), answer
-    return answer.redemption
-
-
-def proven(house: House, seq: int) -> Proven:
-    answer = house.run(prove_event(Publication(house.desk.fetch, house.log_folder), seq))
-    assert isinstance(answer, Proven), answer
-    return answer
 
 
 def test_every_event_can_be_checked_by_whoever_has_the_policy(house: House, sealer: Sealer) -> None:
@@ -116,15 +102,6 @@ def test_a_year_ends_with_its_last_event_and_is_linked_with_the_next(house: Hous
 # --- what was put back from a backup -------------------------------------------------------------
 
 
-def put_back(house: House, events: int) -> None:
-    """The database as it was when it had so many events; the line reads its rows anew."""
-    with db.connect(house.url, autocommit=True) as connection:
-        connection.execute("DELETE FROM event WHERE seq >= %s", (events,))
-        connection.execute("DELETE FROM leaf WHERE seq >= %s", (events,))
-        connection.execute("UPDATE line_head SET next_seq = %s", (events,))
-        connection.execute("TRUNCATE card, redemption, outbox, idempotency, nonce")
-
-
 def test_a_database_of_an_older_day_signs_nothing(
     house: House, sealer: Sealer, next_sealer: Callable[..., Sealer]
 ) -> None:
@@ -163,7 +140,6 @@ def test_after_a_loss_a_new_shard_begins_where_both_agree_and_the_link_says_so(
         seal(house, later)
     fresh = begin_again(later.connection, house.log_folder, log_name=LOG_NAME)
     assert fresh == ShardStart("2026-2", 1, f"{LOG_NAME}/2026-2", False)
-    house.look_again()
     done = seal(house, later)
     assert done.sealed == 1
     link = link_of(house.log_folder / "2026-2", later)

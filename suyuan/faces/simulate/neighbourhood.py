@@ -18,10 +18,11 @@ from suyuan.base.clock import monotonic_s
 from suyuan.config import Settings
 from suyuan.evidence import check
 from suyuan.evidence.note import ed25519_fits
+from suyuan.evidence.shard_list import SHARDS
 from suyuan.evidence.tiles import COSIGNED
 from suyuan.faces.simulate.stage import SceneFailed
 from suyuan.faces.simulate.witnesses import Circle
-from suyuan.flows.publish_log import POLICY, SHARDS
+from suyuan.flows.publish_log import POLICY
 
 PUBLISHED_S = 30.0
 COSIGNED_S = 30.0

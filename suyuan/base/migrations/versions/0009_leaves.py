@@ -21,7 +21,7 @@ CREATE TABLE leaf (
 CREATE INDEX leaf_of_thing ON leaf (thing, seq) WHERE thing <> '';
 CREATE TABLE shard (
     name text PRIMARY KEY CHECK (name ~ '^[0-9]{4}(-[0-9]{1,4})?$'),
-    first_seq bigint NOT NULL UNIQUE CHECK (first_seq >= 0),
+    first_seq bigint NOT NULL CHECK (first_seq >= 0),
     origin text NOT NULL UNIQUE CHECK (origin <> ''),
     is_published boolean NOT NULL
 );
