@@ -12,6 +12,7 @@ import functools
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import psycopg
 import structlog
@@ -24,11 +25,12 @@ from suyuan.config import Settings
 from suyuan.evidence import check
 from suyuan.evidence.leaves import ShardStart
 from suyuan.evidence.note import LogSigner
-from suyuan.evidence.stops import LogStopped
+from suyuan.evidence.stops import LogStopped, Stop
 from suyuan.evidence.tiles import replace_file
 from suyuan.flows.publish_log import publish_log
 from suyuan.flows.seal_history import Sealer, seal_history
 from suyuan.outside.witnesses import HttpWitness
+from suyuan.privacy.keyring import KeyTrouble
 
 SEALER_LOCK = 0x73757975_00000003
 STOPPED = "stopped"
@@ -40,13 +42,17 @@ log = structlog.get_logger()
 
 
 async def run_sealer(settings: Settings, database_url: str) -> None:
-    """Seals until its database is gone. Raises `OSError` and `BadEvidence` for a policy that cannot be read."""
+    """Seals until its database is gone. Raises `LogStopped` for a policy that cannot be read, having said so."""
     os.nice(NICE)
     keys, clock = load_keys(settings), SystemClock()
     async with AsyncExitStack() as stack:
         holding = await stack.enter_async_context(await psycopg.AsyncConnection.connect(database_url, autocommit=True))
         await be_the_only_one(holding, SEALER_LOCK)
-        policy, policy_text = read_log_policy(settings)
+        try:
+            policy, policy_text = read_log_policy(settings)
+        except LogStopped as stop:
+            _say(settings.log_folder, stop)
+            raise
         sealer = Sealer(
             connection=stack.enter_context(db.connect(database_url, autocommit=True)),
             vault=keys.vault,
@@ -69,22 +75,37 @@ async def run_sealer(settings: Settings, database_url: str) -> None:
 
 async def _round(sealer: Sealer) -> bool:
     """One round; whether it came to its end."""
-    stopped = sealer.folder / STOPPED
     try:
         await seal_history(sealer)
         publish_log(sealer)
     except LogStopped as stop:
-        log.error("sealing_stopped", code=stop.code, why=str(stop))
-        replace_file(stopped, f"{stop.code}\n{stop}\n{stop.zh}\n".encode())
+        _say(sealer.folder, stop)
         return False
-    stopped.unlink(missing_ok=True)
+    except KeyTrouble as trouble:
+        _say(sealer.folder, LogStopped(Stop.KEY_CANNOT_BE_READ, reason=trouble))
+        return False
+    (sealer.folder / STOPPED).unlink(missing_ok=True)
     return True
 
 
+def _say(folder: Path, stop: LogStopped) -> None:
+    log.error("sealing_stopped", code=stop.code, why=str(stop))
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / STOPPED, f"{stop.code}\n{stop}\n{stop.zh}\n".encode())
+
+
 def read_log_policy(settings: Settings) -> tuple[check.Policy | None, bytes]:
-    """The policy that the settings name, and its text. Raises `OSError` and `BadEvidence`."""
-    text = (settings.data / settings.log_policy).read_bytes() if settings.log_policy else b""
-    return check.read_policy(text) if text else None, text
+    """The policy that the settings name, and its text. Raises `LogStopped`."""
+    if not settings.log_policy:
+        return None, b""
+    file = settings.data / settings.log_policy
+    try:
+        text = file.read_bytes()
+        return check.read_policy(text), text
+    except check.BadEvidence as bad:
+        raise LogStopped(Stop.POLICY_CANNOT_BE_READ, file=file, reason=bad) from bad
+    except OSError as refused:
+        raise LogStopped(Stop.POLICY_CANNOT_BE_READ, file=file, reason=refused.strerror) from refused
 
 
 def _signers(settings: Settings, start: ShardStart) -> Sequence[LogSigner]:

@@ -26,6 +26,7 @@ from typing import Self
 import structlog
 
 from suyuan.app.keys import load_keys, make_keys
+from suyuan.app.sealer import read_log_policy
 from suyuan.base import db
 from suyuan.base.clock import monotonic_s
 from suyuan.config import Settings
@@ -119,6 +120,7 @@ class Supervisor:
         make_keys(settings)
         # Every process loads them for itself; a start that no process would survive says so at once.
         load_keys(settings)
+        read_log_policy(settings)
         url = self._open_database()
         db.migrate(url)
         listening = self._stack.enter_context(_listen(settings))

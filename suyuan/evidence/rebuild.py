@@ -41,12 +41,16 @@ class Rebuilt(NamedTuple):
     files: list[str]
 
 
-def rebuild(shard: Shard, entries: Iterable[bytes]) -> Rebuilt:
-    """Puts right whatever the newest signed checkpoint covers. Raises `LogStopped` if these are other entries."""
+def rebuild(shard: Shard, entries: Iterable[bytes], *, copy: bytes | None = None) -> Rebuilt:
+    """Puts right whatever the newest signed checkpoint covers. Raises `LogStopped` if these are other entries.
+
+    `copy` is a checkpoint from elsewhere, such as a witness; like those that are here it counts if the log signed it
+    and none is newer.
+    """
     with stopping():
         make_folder(shard.folder, shard.before)
         with Lock.taken(shard.folder) as lock:
-            newest = shard.newest_published()
+            newest = shard.newest_published(copy)
             folder = LogFolder(shard.folder, shard.before)
             staged = LogFolder(shard.folder / STAGING / _STAGED)
             folder.clear_staging()

@@ -61,12 +61,12 @@ class Shard:
         note = read_note_file(file)
         return self.believed(note, file.name) if note is not None else None
 
-    def newest_published(self) -> Published:
+    def newest_published(self, copy: bytes | None = None) -> Published:
         """Of the two checkpoints one may be damaged, missing or old, and the other one counts then.
 
-        Raises `LogStopped` where neither is good.
+        So does `copy`, one from elsewhere, such as a witness. Raises `LogStopped` where none is good.
         """
-        found, stopped = [], LogStopped(Stop.CHECKPOINT_IS_MISSING)
+        found, stopped = [None if copy is None else self.believed(copy)], LogStopped(Stop.CHECKPOINT_IS_MISSING)
         for file in self.checkpoint_files():
             try:
                 found.append(self.published(file))

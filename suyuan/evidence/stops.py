@@ -21,6 +21,8 @@ _SHOWN_CHARS_MAX = 200
 class Stop(StrEnum):
     """Codes in the order in which opening, writing and sealing come to them."""
 
+    POLICY_CANNOT_BE_READ = "policy_cannot_be_read"
+    KEY_CANNOT_BE_READ = "key_cannot_be_read"
     LOG_IS_OPEN_ELSEWHERE = "log_is_open_elsewhere"
     LOG_EXISTS_ALREADY = "log_exists_already"
     LOG_HAS_STOPPED = "log_has_stopped"
@@ -68,8 +70,20 @@ _FOR_GOOD = (
     " If what came after is lost for good, run `suyuan evidence begin`.",
     "若其后内容确已丢失，请执行 `suyuan evidence begin`。",
 )
+_TOO_OLD = (
+    " `suyuan evidence rebuild --checkpoint`, or, where no database can, `suyuan evidence begin --witness-is-ahead`.",
+    " `suyuan evidence rebuild --checkpoint`；数据库无法重建时请执行 `suyuan evidence begin --witness-is-ahead`。",
+)
 
 SENTENCES: dict[Stop, tuple[str, str]] = {
+    Stop.POLICY_CANNOT_BE_READ: (
+        "{file}, which log_policy names, cannot be read ({reason}); put it right as docs/witness.md says.",
+        "无法读取 log_policy 所指的 {file}（{reason}），请按 docs/witness.md 改正。",
+    ),
+    Stop.KEY_CANNOT_BE_READ: (
+        "A key of the log cannot be used ({reason}); put keys/log-*.key back from their copy: no new key replaces one.",
+        "日志的一把密钥无法使用（{reason}），请从备份恢复 keys/log-*.key：新密钥不能替代旧密钥。",
+    ),
     Stop.LOG_IS_OPEN_ELSEWHERE: (
         "Another process is writing to this log; wait for its end, or stop it.",
         "另有进程正在写入此日志，请等待其结束或将其停止。",
@@ -99,8 +113,9 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
         "{file} 残缺或格式不符，请先运行 fsck，再用原始条目重建日志。",
     ),
     Stop.CHECKPOINT_IS_MISSING: (
-        "This folder has no checkpoint; put the whole folder back, and begin a log only where there was none.",
-        "此文件夹中没有检查点，请恢复完整的文件夹；仅在从未有过日志之处才可新建。",
+        "This folder has no checkpoint; put the folder back, or give the last checkpoint, as a witness has it, to"
+        + _TOO_OLD[0],
+        "此文件夹中没有检查点，请恢复该文件夹，或从见证方取得最后的检查点后执行" + _TOO_OLD[1],
     ),
     Stop.CHECKPOINT_IS_NOT_OURS: (
         "{file} is not signed by this log ({reason}); put the right checkpoint back, or give the right keys.",
@@ -152,8 +167,9 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
         "数据库中的事件 {seq} 与 {shard} 已封存的不同，请恢复正确的数据库。" + _FOR_GOOD[1],
     ),
     Stop.ENTRIES_ARE_TOO_FEW: (
-        "There are {given} entries, and {signed} were signed; give all of them, from the first.",
-        "所给条目只有 {given} 条，而已签署 {signed} 条，请从第一条起完整提供。",
+        "There are {given} entries, and {signed} were signed; put the database back that has all of them."
+        + _FOR_GOOD[0],
+        "所给条目只有 {given} 条，而已签署 {signed} 条，请恢复具备全部条目的数据库。" + _FOR_GOOD[1],
     ),
     Stop.ENTRIES_GIVE_ANOTHER_ROOT: (
         "These entries do not give the signed root of {size}, so nothing was changed; give those that were sealed.",

@@ -23,6 +23,8 @@ from psycopg.rows import TupleRow
 from suyuan.evidence.leaves import ShardStart, begin_shard, entries, next_leaf, shards
 from suyuan.evidence.log import Tiles
 from suyuan.evidence.shard_list import read_list, signed_size
+from suyuan.evidence.stops import LogStopped, Stop
+from suyuan.evidence.tiles import CHECKPOINT
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -30,22 +32,31 @@ Connection = psycopg.Connection[TupleRow]
 class NothingIsLost(Exception):
     """Raised where the newest shard and the database agree: it simply goes on."""
 
+    def __init__(self, shard: str, signed: int) -> None:
+        super().__init__(
+            f"Nothing is lost: shard {shard} has signed {signed} events and the database has every one of them. It"
+            " simply goes on; only where a witness has seen more is --witness-is-ahead the answer."
+        )
+        self.zh = (
+            f"没有丢失：分片 {shard} 已签署 {signed} 个事件，数据库全部具备，将直接继续；"
+            "仅当见证方所见更多时，才应使用 --witness-is-ahead。"
+        )
+
 
 def begin_again(connection: Connection, folder: Path, *, log_name: str, witness_is_ahead: bool = False) -> ShardStart:
     """Begins a new shard where the newest one cannot go on. Raises `LookupError`, `NothingIsLost` and `LogStopped`.
 
     With `witness_is_ahead` both the database and the files were put back, so that only a witness, or the second copy of
-    the last checkpoint, knows of the loss.
+    the last checkpoint, knows of the loss; or the files are gone and the database is too old to make them again.
     """
     with connection.transaction():
         _remember_shards(connection, folder)
         (*_, newest) = known = shards(connection)
         signed, agreed = signed_size(folder, newest.name), _agreed(connection, folder, newest)
+        if newest.is_published and not (folder / newest.name / CHECKPOINT).exists() and not witness_is_ahead:
+            raise LogStopped(Stop.CHECKPOINT_IS_MISSING)
         if agreed == signed and not witness_is_ahead:
-            raise NothingIsLost(
-                f"shard {newest.name} has signed {signed} events and the database has every one of them;"
-                " it simply goes on"
-            )
+            raise NothingIsLost(newest.name, signed)
         name = _name_after(newest.name)
         fresh = ShardStart(name, _where_they_part(connection, folder, known), f"{log_name}/{name}", is_published=False)
         begin_shard(connection, fresh)

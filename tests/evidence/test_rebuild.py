@@ -131,3 +131,20 @@ def test_an_open_log_is_not_rebuilt(shard: Shard) -> None:
         assert refused(shard, ENTRIES) is Stop.LOG_IS_OPEN_ELSEWHERE
     assert rebuild(shard, ENTRIES).files == []
     ShardLog.open(shard).close()
+
+
+def test_a_checkpoint_from_elsewhere_counts_if_the_log_signed_it_and_none_is_newer(shard: Shard) -> None:
+    """A witness's copy takes the place of what is lost, and neither junk nor an old one does."""
+    before = files_of(shard.folder)
+    newest = before[CHECKPOINT]
+    with pytest.raises(LogStopped) as stopped:
+        rebuild(shard, ENTRIES, copy=b"junk")
+    assert stopped.value.code is Stop.CHECKPOINT_IS_NOT_OURS
+    old = sealed(shard_in(shard.folder.parent / "old"), 700)
+    assert rebuild(shard, ENTRIES, copy=(old.folder / CHECKPOINT).read_bytes()) == (SIZE, [])
+    assert files_of(shard.folder) == before
+    shutil.rmtree(shard.folder)
+    assert shard.second_copy is not None
+    shard.second_copy.unlink()
+    assert rebuild(shard, ENTRIES, copy=newest).size == SIZE
+    assert (shard.folder / CHECKPOINT).read_bytes() == newest

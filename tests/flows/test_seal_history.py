@@ -113,6 +113,9 @@ def test_a_database_of_an_older_day_signs_nothing(
     with pytest.raises(LogStopped, match="2026 has sealed 2 entries and the database knows 1") as stopped:
         seal(house, later)
     assert "suyuan evidence begin" in stopped.value.zh
+    # The next round says so again; else it would put the events of another history on top of the lost ones.
+    with pytest.raises(LogStopped, match="2026 has sealed 2 entries and the database knows 1"):
+        seal(house, later)
     assert (house.log_folder / "2026" / "checkpoint").read_bytes() == before
 
 
@@ -153,6 +156,33 @@ def test_nobody_begins_a_new_shard_without_a_loss(house: House, sealer: Sealer) 
     seal(house, sealer)
     with pytest.raises(NothingIsLost, match="shard 2026 has signed 1 events and the database has every one of them"):
         begin_again(sealer.connection, house.log_folder, log_name=LOG_NAME)
+
+
+def test_files_and_database_that_are_both_lost_end_a_shard_for_good(
+    house: House, sealer: Sealer, next_sealer: Callable[..., Sealer]
+) -> None:
+    """The folder is gone and the database too old to make it again; the old shard holds nothing that can be proven."""
+    sell(house, 2)
+    seal(house, sealer)
+    note = (house.log_folder / "2026" / "checkpoint").read_bytes()
+    shutil.rmtree(house.log_folder / "2026")
+    put_back(house, 1)
+    later = next_sealer()
+    with pytest.raises(LogStopped, match="no checkpoint"):
+        seal(house, later)
+    (start,) = shards(later.connection)
+    with pytest.raises(LogStopped, match="There are 1 entries, and 2 were signed"):
+        rebuild(shard_of(later, start), entries(later.connection, 0, 1), copy=note)
+    with pytest.raises(LogStopped, match="begin --witness-is-ahead"):
+        begin_again(later.connection, house.log_folder, log_name=LOG_NAME)
+    fresh = begin_again(later.connection, house.log_folder, log_name=LOG_NAME, witness_is_ahead=True)
+    assert fresh == ShardStart("2026-2", 0, f"{LOG_NAME}/2026-2", False)
+    assert shards(later.connection) == [start, fresh]
+    assert seal(house, later).sealed == 1
+    publish_log(later)
+    policy = check.read_policy((house.log_folder / POLICY).read_bytes())
+    checked = check.check_proof(proven(house, 0).proof, proven(house, 0).opened.entry, policy)
+    assert checked.checkpoint.origin == fresh.origin
 
 
 def test_a_lost_folder_is_no_new_log_and_is_made_again_from_the_leaves(

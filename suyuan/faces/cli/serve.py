@@ -16,6 +16,7 @@ import typer
 from suyuan.app.supervisor import Supervisor
 from suyuan.base import db
 from suyuan.config import FILE, BadSettings, Settings, load_settings
+from suyuan.evidence.stops import LogStopped
 from suyuan.faces.cli.terminal import fail, sentence_of
 from suyuan.privacy.keyring import KeyTrouble
 
@@ -50,7 +51,7 @@ def serve(
                 f"suyuan serves {settings.public_origin} on port {platform.port}, data in {settings.data}", flush=True
             )
             platform.run()
-    except KeyTrouble as trouble:
+    except (KeyTrouble, LogStopped) as trouble:
         fail(sentence_of(trouble))
     except db.DatabaseTrouble as error:
         fail(str(error))

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from suyuan.base.refusals import Language
+from suyuan.evidence.stops import LogStopped
 from suyuan.privacy.keyring import KeyTrouble
 
 
@@ -31,8 +32,8 @@ def fail(sentence: str, *, code: int = 2) -> NoReturn:
     raise typer.Exit(code)
 
 
-def sentence_of(trouble: KeyTrouble) -> str:
-    """What keeps a platform from its keys, in the reader's language."""
+def sentence_of(trouble: KeyTrouble | LogStopped) -> str:
+    """What keeps a platform from its keys, or from its log, in the reader's language."""
     return trouble.zh if language() == "zh" else str(trouble)
 
 
