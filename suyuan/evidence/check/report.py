@@ -120,8 +120,8 @@ def _about_files(bundle: CheckedBundle) -> Iterator[Said]:
     papers = [name for name in bundle.files if name.startswith("papers/")]
     if papers:
         yield Said(
-            f"What the signed papers say ({', '.join(papers)}): check them by `suyuan voucher check`.",
-            f"已签署文书的内容（{'、'.join(papers)}）：请用 `suyuan voucher check` 核对。",
+            f"What the signed papers say ({', '.join(papers)}): check them by `suyuan evidence verify --platform-key`.",
+            f"已签署文书的内容（{'、'.join(papers)}）：请用 `suyuan evidence verify --platform-key` 核对。",
         )
     yield Said(
         "Statements beside the records, such as on origin, environment and custody: "

@@ -32,9 +32,9 @@ def fail(sentence: str, *, code: int = 2) -> NoReturn:
     raise typer.Exit(code)
 
 
-def sentence_of(trouble: KeyTrouble | LogStopped) -> str:
+def sentence_of(trouble: KeyTrouble | LogStopped, said_in: Language | None = None) -> str:
     """What keeps a platform from its keys, or from its log, in the reader's language."""
-    return trouble.zh if language() == "zh" else str(trouble)
+    return trouble.zh if (said_in or language()) == "zh" else str(trouble)
 
 
 def no_platform(data: Path, said_in: Language | None = None) -> str:

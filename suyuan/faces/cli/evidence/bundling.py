@@ -11,53 +11,74 @@ import os
 import platform as machine
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
+import msgspec
 import typer
 
 from suyuan.app.keys import load_keys
 from suyuan.base import clock
 from suyuan.base.crypto import PlatformKey, sha256
-from suyuan.base.refusals import Language, Refusal
+from suyuan.base.refusals import Language, Reason, Refusal
 from suyuan.config import FILE, Settings
 from suyuan.evidence import bundle as bundles
-from suyuan.evidence.bundle import Assembled, Contents
+from suyuan.evidence.bundle import Contents
 from suyuan.evidence.bundle_facts import LOG, WITNESS, Custody, Environment, KeyListed, SelfCheck
-from suyuan.evidence.check import BadEvidence, Policy, read_policy
+from suyuan.evidence.check import BadEvidence, Policy, Wrong, read_policy
 from suyuan.evidence.fsck import fsck
 from suyuan.evidence.leaves import shards
 from suyuan.evidence.note import vkey_text
 from suyuan.evidence.opening import BrokenLeaf
 from suyuan.evidence.stops import LogStopped
-from suyuan.evidence.timestamp import Unstamped
+from suyuan.evidence.timestamp import NO_ROOTS, BadToken, Unstamped
 from suyuan.faces import officers
-from suyuan.faces.cli.admin.office import Connection, Office
-from suyuan.faces.cli.evidence.platform import settings_of
+from suyuan.faces.cli.admin.office import IS_THERE, Connection, Office
+from suyuan.faces.cli.evidence.platform import Named, look_up, named, nothing_of, settings_of
 from suyuan.faces.cli.speaking import Json, Lang, language_of
-from suyuan.faces.cli.terminal import fail, tell
+from suyuan.faces.cli.terminal import fail, no_platform, sentence_of, tell
 from suyuan.faces.evidence_page import html
 from suyuan.flows.make_bundle import Archive, BundleRecorded, BundleWish, Exhibits, exhibit_events
-from suyuan.flows.publish_log import POLICY
+from suyuan.flows.publish_log import POLICY, SHARDS, ShardsShown
+from suyuan.flows.read_fields import ReadAsOfficer
 from suyuan.history.frames import LineCaller
-from suyuan.history.store import check_history
+from suyuan.history.store import check_history, read
 from suyuan.outside.timestamps import HttpTsa
 from suyuan.privacy.purposes import ANSWER_AUTHORITY, RECORD_KEY
 from suyuan.privacy.vault import Vault
+from suyuan.settle import roll
 
 PAPER_BYTES_MAX = 4 << 20
 SOFTWARE = f"suyuan {version('suyuan')}"
+SUFFIX = ".suyuan-evidence.zip"
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "made": "{file} holds {count} records; check it with: suyuan evidence verify {file} --policy POLICY",
-        "no_policy": "There is no published log yet: start the platform, and let it seal.",
+        "no_policy": "Nothing is sealed yet; start the platform with `suyuan serve`, and ask again in two seconds.",
         "alone": "--subject and --field take the --warrant that names them.",
+        "no_subject": "--warrant takes at least one --subject of whom to tell; leave it out to tell of nobody.",
+        "no_reference": "Name the case with --reference, in your words: history and custody.json keep it.",
+        "no_name": "{file} is no name for a bundle; choose one that ends in " + SUFFIX + ".",
+        "no_folder": "There is no folder {folder}; make it, or name another with --out.",
+        "warrant": "The warrant does not name all of this; a bundle takes one that names every --subject and --field,"
+        " and the field leaf.sealed_keys/1.",
+        "not_cosigned": "No bundle was made, for too few witnesses have cosigned these records yet; see"
+        " `suyuan evidence witness`, and ask again. {why}",
+        "unstamped": "No bundle was made, and none is on record: {why}.",
     },
     "zh": {
         "made": "{file} 含 {count} 条记录；核对方法：suyuan evidence verify {file} --policy 策略文件",
-        "no_policy": "尚无已公开的日志：请先启动平台并等待封存。",
+        "no_policy": "尚未封存任何内容，请先用 `suyuan serve` 启动平台，一两秒后再试。",
         "alone": "--subject 与 --field 须与指明它们的 --warrant 同用。",
+        "no_subject": "--warrant 须至少与一个 --subject 同用；不涉及任何人时请勿使用。",
+        "no_reference": "请以 --reference 写明案由，历史记录与 custody.json 将予保存。",
+        "no_name": "{file} 不能作为证据包的名称，请以 " + SUFFIX + " 结尾。",
+        "no_folder": "没有文件夹 {folder}，请先建立，或以 --out 另行指定。",
+        "warrant": "调取文书未列明全部内容；文书须列明每个 --subject、每个 --field，以及字段 leaf.sealed_keys/1。",
+        "not_cosigned": "未制作证据包：联署的见证方尚未达到法定数，请见 `suyuan evidence witness`，稍后再试。{why}",
+        "unstamped": "未制作证据包，历史中亦无其记录：{why}",
     },
 }
 
@@ -65,10 +86,12 @@ WORDS: dict[Language, dict[str, str]] = {
 def bundle(
     what: Annotated[list[str], typer.Argument(help="places in history, or ids of redemptions, exports, requests, …")],
     *,
-    out: Annotated[Path, typer.Option(help="the new file, ending in .suyuan-evidence.zip")],
+    out: Annotated[Path, typer.Option(help=f"the new file, ending in {SUFFIX}")],
     key: Annotated[Path, typer.Option("--key-file", help="the officer's key file")],
     reference: Annotated[str, typer.Option(help="the case, in your words; with a warrant, that is it")] = "",
-    warrant: Annotated[str, typer.Option(help="wrt_…, which names the people and fields")] = "",
+    warrant: Annotated[
+        str, typer.Option(help="wrt_…, which names the people, the fields, and the field leaf.sealed_keys/1")
+    ] = "",
     subject: Annotated[list[str] | None, typer.Option(help="slr_… or rdm_… of whom it may tell")] = None,
     field: Annotated[list[str] | None, typer.Option(help="a sealed field to attest, as the warrant names it")] = None,
     paper: Annotated[list[Path] | None, typer.Option(help="a voucher or certificate to go with it")] = None,
@@ -76,70 +99,163 @@ def bundle(
     is_for_machines: Json = False,
     lang: Lang = None,
 ) -> None:
-    """Make a bundle of evidence: records, proofs, papers, verifier and page in one file that checks itself."""
+    """Make a bundle of evidence: records, proofs, papers, verifier and page in one file that checks itself.
+
+    Nothing is handed out before history keeps that it was made. Where a time-stamping authority is configured and does
+    not answer, no bundle is made.
+    """
     language = language_of(lang)
+    say = WORDS[language]
     if (subject or field) and not warrant:
-        fail(WORDS[language]["alone"])
+        fail(say["alone"])
+    if warrant and not subject:
+        fail(say["no_subject"])
+    if not (reference or warrant):
+        fail(say["no_reference"])
+    _demand_new_file(out, language)
     office = Office(settings_of(data), key, language, is_for_machines)
-    settings, officer, now = office.settings, office.officer, clock.SystemClock().now()
+    policy = _policy(office)
+    making = _Making(office, policy, _papers(paper or []), reference or warrant, *_authority(office))
     read = None
     if warrant:
-        fields = [RECORD_KEY.name, *(field or ())]
-        read = officers.read(officer, ANSWER_AUTHORITY.id, warrant, subjects=subject or (), fields=fields, now=now)
-    wish = BundleWish(
-        tuple(int(one) for one in what if one.isascii() and one.isdigit()),
-        tuple(one for one in what if not one.isdigit()),
-        read,
-    )
-    papers = _papers(paper or [])
-    policy_file = settings.log_folder / POLICY
-    if not policy_file.exists():
-        fail(WORDS[language]["no_policy"], code=1)
+        fields, now = [RECORD_KEY.name, *(field or ())], clock.SystemClock().now()
+        read = officers.read(
+            office.officer, ANSWER_AUTHORITY.id, warrant, subjects=subject or (), fields=fields, now=now
+        )
+    count, packed = making.make(named(what), read)
+    try:
+        bundles.keep(packed, out)
+    except OSError as trouble:
+        fail(f"{out}: {trouble.strerror}", code=1)
+    office.tell({"file": str(out), "sha256": sha256(packed).hex()})
+    if not is_for_machines:
+        tell(say["made"].format(file=out, count=count))
 
-    async def story(line: LineCaller, vault: Vault, connection: Connection) -> tuple[Assembled, bytes] | Refusal:
-        found = await exhibit_events(_archive(settings, line, vault, connection), wish, now=now)
+
+def _demand_new_file(out: Path, language: Language) -> None:
+    """Before anything is read or kept, because what was recorded stays, also of a bundle that has no place to go."""
+    if not out.name.endswith(SUFFIX):
+        fail(WORDS[language]["no_name"].format(file=out))
+    if out.exists():
+        fail(IS_THERE[language].format(file=out))
+    if not out.parent.is_dir():
+        fail(WORDS[language]["no_folder"].format(folder=out.parent))
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What a bundle is made with, beside its records."""
+
+    office: Office
+    policy: bytes
+    papers: Mapping[str, bytes]
+    reference: str
+    tsa_chain: bytes | None
+    authority: HttpTsa | None
+
+    def make(self, what: Named, read: ReadAsOfficer | None) -> tuple[int, bytes]:
+        """How many records there are, and the file. Ends the command with a sentence where there is none to be had."""
+        office, say = self.office, WORDS[self.office.language]
+
+        async def story(line: LineCaller, vault: Vault, connection: Connection) -> tuple[int, bytes] | Refusal:
+            archive = _archive(office.settings, line, vault, connection)
+            _, missing = await look_up(archive.fetch, what)
+            if missing is not None:
+                fail(nothing_of(office.settings, missing, office.language), code=1)
+            return await self._made(archive, BundleWish(*what, read))
+
+        try:
+            return office.run(story)
+        except BadEvidence as bad:
+            why = bad.zh if office.language == "zh" else str(bad)
+            fail(say["not_cosigned"].format(why=why) if bad.code is Wrong.QUORUM_IS_MISSED else why, code=1)
+        except LogStopped as stopped:
+            fail(sentence_of(stopped, office.language), code=1)
+        except (BrokenLeaf, bundles.NotAskedFor, ValueError) as bad:
+            fail(str(bad), code=1)
+
+    async def _made(self, archive: Archive, wish: BundleWish) -> tuple[int, bytes] | Refusal:
+        """The stamp comes before the record of it, so that a bundle that never was stands nowhere."""
+        office, now = self.office, clock.SystemClock().now()
+        say = WORDS[office.language]
+        found = await exhibit_events(archive, wish, now=now)
         if isinstance(found, Refusal):
+            if found.reason is Reason.warrant_does_not_name_this:
+                fail(say["warrant"], code=1)
             return found
-        contents = _contents(office, found, policy_file.read_bytes(), papers, reference or warrant)
+        contents = self._contents(found)
         assembled = bundles.assemble(contents, html(contents))
+        packed = await bundles.finish(assembled, self.authority)
+        if isinstance(packed, Unstamped):
+            _fail_unstamped(packed, office.language)
         records = [str(exhibit.seq) for exhibit in found.exhibits]
-        told = officers.record_bundle(officer, assembled.digest.hex(), records, reference or warrant, now=now)
-        answer = await line.submit(told)
+        told = officers.record_bundle(office.officer, assembled.digest.hex(), records, self.reference, now=now)
+        answer = await archive.line.submit(told)
         if isinstance(answer, Refusal):
             return answer
         assert isinstance(answer, BundleRecorded), "the line answers a bundle with nothing else"
-        packed = await bundles.finish(assembled, _authority(settings))
-        if isinstance(packed, Unstamped):
-            fail(packed.zh if language == "zh" else packed.en, code=1)
-        return assembled, packed
+        return len(records), packed
 
-    try:
-        _, packed = office.run(story)
-        bundles.keep(packed, out)
-    except (BadEvidence, LogStopped) as bad:
-        fail(bad.zh if language == "zh" else str(bad), code=1)
-    except (BrokenLeaf, bundles.NotAskedFor, ValueError) as bad:
-        fail(str(bad), code=1)
-    except FileExistsError:
-        fail(f"{out} is there already; choose another name." if language == "en" else f"{out} 已存在，请另选文件名。")
-    office.tell({"file": str(out), "sha256": sha256(packed).hex()})
-    if not is_for_machines:
-        tell(WORDS[language]["made"].format(file=out, count=len(what)))
+    def _contents(self, found: Exhibits) -> Contents:
+        office, now = self.office, clock.SystemClock().now()
+        believed = read_policy(self.policy)
+        with office.reading() as connection:
+            keys, environment = _keys(office.settings, believed, connection), _environment(office, believed, now)
+        return Contents(
+            exhibits=found.exhibits,
+            policy=self.policy,
+            keys=keys,
+            environment=environment,
+            custody=Custody(
+                extracted_by=office.officer.id,
+                extracted_at=now,
+                tool=SOFTWARE,
+                command="suyuan evidence bundle",
+                authority=ANSWER_AUTHORITY.ground.value if found.read_seq is not None else "",
+                reference=self.reference,
+                recorded_seq=found.read_seq,
+            ),
+            subjects=found.subjects,
+            prelog=found.prelog,
+            links=found.links,
+            papers={**found.papers, **self.papers},
+            tsa_chain=self.tsa_chain,
+        )
 
 
 def _archive(settings: Settings, line: LineCaller, vault: Vault, connection: Connection) -> Archive:
     keys = load_keys(settings)
     signing = (PlatformKey(keys.key_id, keys.signer),)
-    return Archive(
-        line, vault, connection, settings.log_folder, signing, settings.public_origin, SOFTWARE
-    )  # fmt: skip
+    return Archive(line, vault, connection, settings.log_folder, signing, settings.public_origin, SOFTWARE)
 
 
-def _authority(settings: Settings) -> HttpTsa | None:
+def _policy(office: Office) -> bytes:
+    """What the platform publishes of its log and witnesses. Ends the command where there is no log yet."""
+    settings = office.settings
+    place, file = settings.database_place, settings.log_folder / POLICY
+    if isinstance(place, Path) and not place.exists():
+        fail(no_platform(settings.data, office.language))
+    if not file.exists():
+        fail(WORDS[office.language]["no_policy"], code=1)
+    return file.read_bytes()
+
+
+def _authority(office: Office) -> tuple[bytes, HttpTsa] | tuple[None, None]:
+    """The certificates to believe stamps by, and the authority; neither where none is configured."""
+    settings = office.settings
     if not settings.tsa_url:
-        return None
-    roots = (settings.data / settings.tsa_ca_file).read_bytes()
-    return HttpTsa(settings.tsa_url, roots, clock=clock.SystemClock(), chance=os.urandom)
+        return None, None
+    try:
+        roots = (settings.data / settings.tsa_ca_file).read_bytes()
+        return roots, HttpTsa(settings.tsa_url, roots, clock=clock.SystemClock(), chance=os.urandom)
+    except OSError:
+        _fail_unstamped(NO_ROOTS, office.language)
+    except BadToken as bad:
+        _fail_unstamped(bad.why, office.language)
+
+
+def _fail_unstamped(why: Unstamped, language: Language) -> NoReturn:
+    fail(WORDS[language]["unstamped"].format(why=why.zh if language == "zh" else why.en), code=1)
 
 
 def _papers(files: list[Path]) -> Mapping[str, bytes]:
@@ -149,36 +265,16 @@ def _papers(files: list[Path]) -> Mapping[str, bytes]:
         fail(f"{trouble.filename}: {trouble.strerror}")
 
 
-def _contents(office: Office, found: Exhibits, policy: bytes, papers: Mapping[str, bytes], reference: str) -> Contents:
-    settings, now = office.settings, clock.SystemClock().now()
-    believed = read_policy(policy)
-    return Contents(
-        exhibits=found.exhibits,
-        policy=policy,
-        keys=_keys(settings, believed),
-        environment=_environment(office, believed, now),
-        custody=Custody(
-            extracted_by=office.officer.id,
-            extracted_at=now,
-            tool=SOFTWARE,
-            command="suyuan evidence bundle",
-            authority=ANSWER_AUTHORITY.ground.value if found.read_seq is not None else "",
-            reference=reference,
-            recorded_seq=found.read_seq,
-        ),
-        subjects=found.subjects,
-        prelog=found.prelog,
-        links=found.links,
-        papers={**found.papers, **papers},
-        tsa_chain=(settings.data / settings.tsa_ca_file).read_bytes() if settings.tsa_url else None,
-    )
-
-
-def _keys(settings: Settings, policy: Policy) -> tuple[KeyListed, ...]:
-    """All keys that the policy names. How long they have been in use only the shards tell."""
+def _keys(settings: Settings, policy: Policy, connection: roll.Connection) -> tuple[KeyListed, ...]:
+    """The keys of every shard, in use since its first event, and those of the witnesses."""
     own = settings.controller_name or settings.log_prefix
-    listed = [KeyListed(vkey_text(one.vkey), LOG, own, 0) for one in policy.logs]
-    return tuple(listed + [KeyListed(vkey_text(one.vkey), WITNESS, name, 0) for name, one in policy.witnesses.items()])
+    shown = msgspec.json.decode((settings.log_folder / SHARDS).read_bytes(), type=ShardsShown)
+    listed = []
+    for shard in shown.shards:
+        begins_at = next((kept.at for kept in read(connection, shard.first_seq, to_seq=shard.first_seq + 1)), 0)
+        listed += [KeyListed(vkey, LOG, own, begins_at) for vkey in shard.vkeys]
+    witnesses = [KeyListed(vkey_text(one.vkey), WITNESS, name, 0) for name, one in policy.witnesses.items()]
+    return tuple(listed + witnesses)
 
 
 def _environment(office: Office, policy: Policy, now: int) -> Environment:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -21,12 +21,12 @@ from suyuan.base.clock import SystemClock
 from suyuan.base.refusals import Language, Refusal
 from suyuan.config import BadSettings, Settings, load_settings
 from suyuan.evidence.check import BadEvidence, read_checkpoint, read_note
-from suyuan.evidence.leaves import ShardStart, entries, leaves_of, next_leaf, shards
+from suyuan.evidence.leaves import ShardStart, entries, leaf_at, leaves_of, next_leaf, shards
 from suyuan.evidence.log import Tiles
+from suyuan.evidence.opening import BrokenLeaf
 from suyuan.evidence.rebuild import rebuild
 from suyuan.evidence.shard import Shard
 from suyuan.evidence.stops import LogStopped
-from suyuan.evidence.tiles import CHECKPOINT, replace_file
 from suyuan.faces.cli.reading import reading
 from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table, refuse
 from suyuan.faces.cli.terminal import as_json, fail, no_platform, tell
@@ -43,21 +43,33 @@ WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "proven": "{count} records in {folder}; check one with: suyuan evidence verify {folder}/{seq}/record.tlog-proof"
         " --policy {policy}",
-        "nothing": "The log holds nothing of {what} yet; sealing takes a second or two.",
+        "nothing": "The log holds nothing of {what} yet; sealing takes two seconds; `suyuan evidence status` says what"
+        " stops it.",
+        "unknown": "History holds nothing of {what}; look it up with `suyuan history show`.",
+        "is_there": "{folder} is there already; name a new folder.",
         "no_shard": "There is no shard {name}; see `suyuan evidence status`.",
+        "no_shards": "Nothing is sealed yet; start the platform with `suyuan serve`, and look again in two seconds.",
         "rebuilt": "{count} files put right; {size} entries are as they were signed.",
         "begun": "Shard {name} begins with event {first_seq}; what the old one signed from there on counts as lost.",
         "no_witnesses": "No witnesses are configured; name them in a tlog-policy file (docs/witness.md).",
+        "silent": "Where nothing is seen, the witness does not answer, or was not given this shard's key"
+        " (/log/shards.json).",
+        "ahead": "{witness} has seen more of shard {shard} than is signed here; docs/evidence.md says what to do.",
         "stopped": "Sealing stands still:",
     },
     "zh": {
         "proven": "{count} 条记录已存入 {folder}；核对方法：suyuan evidence verify {folder}/{seq}/record.tlog-proof"
         " --policy {policy}",
-        "nothing": "日志中尚无 {what} 的内容，载入通常只需一两秒。",
+        "nothing": "日志中尚无 {what} 的内容，封存通常只需一两秒；若已停止，`suyuan evidence status` 会说明原因。",
+        "unknown": "历史中没有 {what} 的内容，请用 `suyuan history show` 查对。",
+        "is_there": "{folder} 已存在，请另取文件夹名。",
         "no_shard": "没有分片 {name}，请见 `suyuan evidence status`。",
+        "no_shards": "尚未封存任何内容，请先用 `suyuan serve` 启动平台，一两秒后再看。",
         "rebuilt": "已修复 {count} 个文件；{size} 条均与签署时一致。",
         "begun": "分片 {name} 自第 {first_seq} 号事件开始；旧分片自该处起所签署的内容将公示为丢失。",
         "no_witnesses": "未配置见证方，请在 tlog-policy 文件中列明（见 docs/witness.md）。",
+        "silent": "未显示所见者：该见证方无应答，或尚未取得此分片的公钥（/log/shards.json）。",
+        "ahead": "{witness} 所见的分片 {shard} 多于此处所签署的，处理方法见 docs/evidence.md。",
         "stopped": "封存已停止：",
     },
 }
@@ -74,12 +86,14 @@ def prove(
     """Write records with their proofs: the open members, which say nothing of a person."""
     language = language_of(lang)
     settings = settings_of(data)
-    with reading(settings, language):
-        found = asyncio.run(_proven(settings, what))
+    if out.exists():
+        fail(WORDS[language]["is_there"].format(folder=out))
+    with reading(settings, language), _said(language):
+        found = asyncio.run(_proven(settings, named(what)))
+        if isinstance(found, str):
+            fail(nothing_of(settings, found, language), code=1)
     if isinstance(found, Refusal):
         refuse(found, language)
-    if not found:
-        fail(WORDS[language]["nothing"].format(what=", ".join(what)), code=1)
     try:
         for one in found:
             _keep(one, out / str(one.seq))
@@ -93,12 +107,16 @@ def prove(
         tell(WORDS[language]["proven"].format(count=len(found), folder=out, seq=found[0].seq, policy=policy))
 
 
-async def _proven(settings: Settings, what: Sequence[str]) -> list[Proven] | Refusal:
+async def _proven(settings: Settings, what: Named) -> list[Proven] | Refusal | str:
+    """The records with their proofs, or the name under which nothing is sealed."""
     pool = db.ReadPool(url_of(settings))
     try:
         published = Publication(pool.fetch, settings.log_folder)
+        places, missing = await look_up(pool.fetch, what)
+        if missing is not None:
+            return missing
         proven = []
-        for seq in await places_of(pool.fetch, what):
+        for seq in places:
             one = await prove_event(published, seq)
             if isinstance(one, Refusal):
                 return one
@@ -106,15 +124,6 @@ async def _proven(settings: Settings, what: Sequence[str]) -> list[Proven] | Ref
         return proven
     finally:
         await pool.close()
-
-
-async def places_of(fetch: db.Fetch, what: Sequence[str]) -> list[int]:
-    """The places in history that somebody named, by themselves or by what they are about."""
-    places = {int(one) for one in what if one.isascii() and one.isdigit()}
-    for thing in what:
-        if not thing.isdigit():
-            places.update(await leaves_of(fetch, thing, rows_max=EVENTS_OF_A_THING_MAX))
-    return sorted(places)
 
 
 def _keep(one: Proven, folder: Path) -> None:
@@ -138,7 +147,11 @@ def status(*, data: Data = Path("suyuan-data"), is_for_machines: Json = False, l
         as_json({"events": events, "leaves": leaves, "shards": rows, "stopped": stopped[0] if stopped else None})
     else:
         print(f"events: {events}\nleaves: {leaves}")
-        print_table(tuple(rows[0]) if rows else ("shard",), [tuple(row.values()) for row in rows])
+        if rows:
+            print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+        tell_if = {"no_shards": not rows, "no_witnesses": bool(rows) and not settings.log_policy}
+        for name in (name for name, holds in tell_if.items() if holds):
+            tell(WORDS[language][name])
     if stopped:
         tell(f"{WORDS[language]['stopped']} {stopped[2 if language == 'zh' else 1]}")
     raise typer.Exit(1 if stopped else 0)
@@ -161,13 +174,20 @@ def witness(*, data: Data = Path("suyuan-data"), is_for_machines: Json = False, 
     settings = settings_of(data)
     with reading(settings, language) as connection:
         known = shards(connection)
-    rows = asyncio.run(_asked(settings, known))
+    with _said(language):
+        rows = asyncio.run(_asked(settings, known))
+    ahead = [row for row in rows if row["seen"] is not None and row["seen"] > row["signed"]]
     if is_for_machines:
         as_json(rows)
     elif rows:
         print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+        if any(row["seen"] is None for row in rows):
+            tell(WORDS[language]["silent"])
     else:
-        tell(WORDS[language]["no_witnesses"])
+        tell(WORDS[language]["no_witnesses" if known else "no_shards"])
+    for row in ahead:
+        tell(WORDS[language]["ahead"].format(**row))
+    raise typer.Exit(1 if ahead else 0)
 
 
 async def _asked(settings: Settings, known: Sequence[ShardStart]) -> list[dict[str, Any]]:
@@ -179,9 +199,10 @@ async def _asked(settings: Settings, known: Sequence[ShardStart]) -> list[dict[s
             if not one.url:
                 continue
             caller = HttpWitness(one.vkey, one.url, vkeys, SystemClock(), deadline_s=settings.witness_deadline_s)
+            signed = _size(Tiles(settings.log_folder / start.name).checkpoint())
             seen = await caller.latest(start.origin)
             await caller.close()
-            rows.append({"shard": start.name, "witness": name, "url": one.url, "seen": seen})
+            rows.append({"shard": start.name, "signed": signed, "witness": name, "seen": seen, "url": one.url})
     return rows
 
 
@@ -204,20 +225,19 @@ def rebuild_shard(
         with _said(language):
             copy = None if settings.log_copies is None else settings.log_copies / f"{shard}.checkpoint"
             signers = log_signers(settings, start.name, start.origin, is_new=False)
-            folder = settings.log_folder / start.name
-            if checkpoint is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-                replace_file(folder / CHECKPOINT, checkpoint.read_bytes())
+            given = None if checkpoint is None else checkpoint.read_bytes()
             behind = next((one.first_seq for one in shards(connection) if one.first_seq > start.first_seq), None)
             leaves = entries(connection, start.first_seq, behind or next_leaf(connection))
-            done = rebuild(Shard(folder, start.origin, signers, copy), leaves)
+            folder = settings.log_folder / start.name
+            done = rebuild(Shard(folder, start.origin, signers, copy), leaves, copy=given)
     tell(WORDS[language]["rebuilt"].format(count=len(done.files), size=done.size))
 
 
 def begin(
     *,
     witness_is_ahead: Annotated[
-        bool, typer.Option("--witness-is-ahead", help="database and files agree, and only a witness knows of the loss")
+        bool,
+        typer.Option("--witness-is-ahead", help="only a witness knows of the loss, or the files are gone for good"),
     ] = False,
     data: Data = Path("suyuan-data"),
     lang: Lang = None,
@@ -229,6 +249,8 @@ def begin(
     if isinstance(place, Path) and not place.exists():
         fail(no_platform(settings.data, language))
     with _said(language), db.serving(place) as url, db.connect(url, autocommit=True) as connection:
+        if not shards(connection):
+            fail(WORDS[language]["no_shards"], code=1)
         fresh = begin_again(
             connection, settings.log_folder, log_name=settings.log_prefix, witness_is_ahead=witness_is_ahead
         )
@@ -236,6 +258,44 @@ def begin(
 
 
 # --- what these commands share -------------------------------------------------------------------
+
+
+class Named(NamedTuple):
+    """What somebody named: events by their places, and all of things by their ids."""
+
+    places: tuple[int, ...]
+    things: tuple[str, ...]
+
+
+def named(what: Sequence[str]) -> Named:
+    """
+    >>> named(["17", "rdm_1", "１"])
+    Named(places=(17,), things=('rdm_1', '１'))
+    """
+    is_place = [one.isascii() and one.isdigit() for one in what]
+    places = tuple(int(one) for one, holds in zip(what, is_place, strict=True) if holds)
+    return Named(places, tuple(one for one, holds in zip(what, is_place, strict=True) if not holds))
+
+
+async def look_up(fetch: db.Fetch, what: Named) -> tuple[list[int], str | None]:
+    """The places in history that were named, and the first name under which nothing is sealed, if there is one."""
+    places = set(what.places)
+    for place in what.places:
+        if await leaf_at(fetch, place) is None:
+            return [], str(place)
+    for thing in what.things:
+        found = await leaves_of(fetch, thing, rows_max=EVENTS_OF_A_THING_MAX)
+        if not found:
+            return [], thing
+        places.update(found)
+    return sorted(places), None
+
+
+def nothing_of(settings: Settings, name: str, language: Language) -> str:
+    """Why the log holds nothing of this: it is not sealed yet, or nobody ever heard of it."""
+    with reading(settings, language) as connection:
+        is_behind = next_leaf(connection) < next_seq(connection)
+    return WORDS[language]["nothing" if is_behind else "unknown"].format(what=name)
 
 
 def settings_of(data: Path) -> Settings:
@@ -256,11 +316,9 @@ def _said(language: Language) -> Iterator[None]:
     """Ends the command with a sentence for what its work may come upon."""
     try:
         yield
-    except LogStopped as stopped:
-        fail(stopped.zh if language == "zh" else str(stopped), code=1)
-    except BadEvidence as bad:
-        fail(bad.zh if language == "zh" else str(bad), code=1)
-    except (NothingIsLost, KeyTrouble, db.DatabaseTrouble) as trouble:
+    except (BadEvidence, LogStopped, KeyTrouble, NothingIsLost) as trouble:
+        fail(trouble.zh if language == "zh" else str(trouble), code=1)
+    except (BrokenLeaf, db.DatabaseTrouble) as trouble:
         fail(str(trouble), code=1)
     except OSError as trouble:
         fail(f"{trouble.filename}: {trouble.strerror}", code=1)
