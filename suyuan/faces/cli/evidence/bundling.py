@@ -16,7 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import msgspec
 import typer
 
 from suyuan.app.keys import load_keys
@@ -32,6 +31,7 @@ from suyuan.evidence.fsck import fsck
 from suyuan.evidence.leaves import shards
 from suyuan.evidence.note import vkey_text
 from suyuan.evidence.opening import BrokenLeaf
+from suyuan.evidence.shard_list import read_list
 from suyuan.evidence.stops import LogStopped
 from suyuan.evidence.timestamp import NO_ROOTS, BadToken, Unstamped
 from suyuan.faces import officers
@@ -41,7 +41,7 @@ from suyuan.faces.cli.speaking import Json, Lang, language_of
 from suyuan.faces.cli.terminal import fail, no_platform, sentence_of, tell
 from suyuan.faces.evidence_page import html
 from suyuan.flows.make_bundle import Archive, BundleRecorded, BundleWish, Exhibits, exhibit_events
-from suyuan.flows.publish_log import POLICY, SHARDS, ShardsShown
+from suyuan.flows.publish_log import POLICY
 from suyuan.flows.read_fields import ReadAsOfficer
 from suyuan.history.frames import LineCaller
 from suyuan.history.store import check_history, read
@@ -268,9 +268,8 @@ def _papers(files: list[Path]) -> Mapping[str, bytes]:
 def _keys(settings: Settings, policy: Policy, connection: roll.Connection) -> tuple[KeyListed, ...]:
     """The keys of every shard, in use since its first event, and those of the witnesses."""
     own = settings.controller_name or settings.log_prefix
-    shown = msgspec.json.decode((settings.log_folder / SHARDS).read_bytes(), type=ShardsShown)
     listed = []
-    for shard in shown.shards:
+    for shard in read_list(settings.log_folder):
         begins_at = next((kept.at for kept in read(connection, shard.first_seq, to_seq=shard.first_seq + 1)), 0)
         listed += [KeyListed(vkey, LOG, own, begins_at) for vkey in shard.vkeys]
     witnesses = [KeyListed(vkey_text(one.vkey), WITNESS, name, 0) for name, one in policy.witnesses.items()]
