@@ -403,13 +403,16 @@ class ShardLog:
         return edge, tail
 
     def _settle(self) -> None:
-        """Finishes what a crash has cut off: both copies of the checkpoint, and no partial file beyond them."""
+        """Finishes what a crash has cut off: both copies of the checkpoint, the cosigned one, partial files beyond."""
         if self._folder.note(CHECKPOINT) != self.note:
             self._folder.replace(CHECKPOINT, self.note)
         second = self._shard.second_copy
         if second is not None and self._second is not None and self._second.checkpoint != self.signed:
             replace_file(second, self.note, self._shard.before)
             self._second = self._published
+        # Without it nobody would ask again for cosignatures that the checkpoint has already.
+        if self._folder.note(COSIGNED) != self.note:
+            self._keep_cosigned(self._published)
         self._tidy(self.signed.size)
 
     # --- Stopping ----------------------------------------------------------------------------------------------------

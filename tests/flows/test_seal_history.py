@@ -12,11 +12,15 @@ import pytest
 from suyuan.base import db
 from suyuan.evidence import check, links
 from suyuan.evidence.leaves import ShardStart, entries, next_leaf, shards
+from suyuan.evidence.note import vkey_text
 from suyuan.evidence.rebuild import rebuild
 from suyuan.evidence.stops import LogStopped
+from suyuan.evidence.watched_logs import WatchedLogs
+from suyuan.evidence.witness import Witness
 from suyuan.flows.begin_shard import NothingIsLost, begin_again
 from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.seal_history import Sealer, shard_of
+from tests.evidence.witnesses import NearWitness, own_cosigner, watch
 from tests.flows.house import House, open_house
 from tests.flows.sealing import LOG_NAME, proven, put_back, seal, sealer_of, sell, signers
 
@@ -64,6 +68,15 @@ def checkpoint_of(folder: Path) -> check.Checkpoint:
     return check.read_checkpoint(check.read_note((folder / "checkpoint").read_bytes()).text)
 
 
+WITNESSED = f"witness w {vkey_text(own_cosigner().vkey)}\nquorum w\n".encode()
+
+
+def near_witness(folder: Path, house: House) -> NearWitness:
+    """One that watches the log of this year."""
+    log = signers(ShardStart("2026", 0, f"{LOG_NAME}/2026", is_published=False))[0].vkey
+    return NearWitness(Witness(folder / "witness", own_cosigner(), WatchedLogs(watch(folder, [log]))), house.clock)
+
+
 def link_of(folder: Path, sealer: Sealer) -> links.Link:
     """The link of a shard with the one before it, as a stranger with the keys of both reads it."""
     old_keys, new_keys = ([signers(start)[0].vkey] for start in shards(sealer.connection)[-2:])
@@ -97,6 +110,17 @@ def test_a_year_ends_with_its_last_event_and_is_linked_with_the_next(house: Hous
     for seq in range(len(house.events())):
         one = proven(house, seq)
         check.check_proof(one.proof, one.opened.entry, policy)
+
+
+def test_cosignatures_that_a_crash_left_in_the_checkpoint_alone_count(
+    house: House, next_sealer: Callable[..., Sealer], tmp_path: Path
+) -> None:
+    """The sealer died between its last two steps. Nobody asks the witness again, since its line is there already."""
+    witnessed = {"witnesses": [near_witness(tmp_path, house)], "policy_text": WITNESSED}
+    assert seal(house, next_sealer(**witnessed)).cosigned == 1
+    (house.log_folder / "2026" / "checkpoint.cosigned").unlink()
+    assert seal(house, next_sealer(**witnessed)).cosigned == 1
+    assert proven(house, 0).is_cosigned
 
 
 # --- what was put back from a backup -------------------------------------------------------------
