@@ -39,8 +39,10 @@ from suyuan.privacy.subject_keys import key_id, read_keys
 from suyuan.privacy.vault import BrokenSeal, OpenKey, Vault
 
 NEVER_KEPT = "-"
-# Which of a subject's data keys closes the keys of its groups: one that lives as long as the subject itself.
-_CLOSING_CLASSES = (Privacy.IDENTITY, Privacy.CARD_SECRET, Privacy.CONTACT)
+# Which of a subject's data keys closes the keys of its groups: one that lives as long as what they open. A redemption is
+# of a card or of a number, and has the key of the one or the other.
+_OF_REDEMPTIONS = ("rdm_", (Privacy.CARD_SECRET, Privacy.CONTACT))
+_OF_SELLERS = (Privacy.IDENTITY,)
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -87,7 +89,12 @@ def year_after(at: int) -> Micros:
 
 def closing_places(subjects: Iterable[str]) -> list[str]:
     """Where the data keys lie that may close what opens these subjects' members."""
-    return [key_id(subject, key_class) for subject in subjects for key_class in _CLOSING_CLASSES]
+    prefix, classes = _OF_REDEMPTIONS
+    return [
+        key_id(subject, key_class)
+        for subject in subjects
+        for key_class in (classes if subject.startswith(prefix) else _OF_SELLERS)
+    ]
 
 
 def make_leaf(kept: Kept, record: Record, keys: Mapping[str, OpenKey], vault: Vault, chance: bytes) -> Leaf:
@@ -142,15 +149,12 @@ def keep_leaves(
 
 
 def _closing_keys(connection: Connection, vault: Vault, subjects: set[str]) -> dict[str, OpenKey]:
-    rows = read_keys(connection, closing_places(subjects)) if subjects else {}
     unlocked: dict[str, OpenKey] = {}
-    for place in closing_places(subjects):
-        row = rows.get(place)
-        if row is None or row.is_forgotten or row.subject in unlocked:
-            continue
+    for row in read_keys(connection, closing_places(subjects)) if subjects else ():
         with suppress(NoEpochKey, BrokenSeal):
             # A key that does not open closes nothing that could be opened either.
-            unlocked[row.subject] = vault.unlock(row)
+            if not row.is_forgotten:
+                unlocked[row.subject] = vault.unlock(row)
     return unlocked
 
 
