@@ -39,8 +39,8 @@ from suyuan.privacy.subject_keys import key_id, read_keys
 from suyuan.privacy.vault import BrokenSeal, OpenKey, Vault
 
 NEVER_KEPT = "-"
-# Which of a subject's data keys closes the keys of its groups: one that lives as long as what they open. A redemption is
-# of a card or of a number, and has the key of the one or the other.
+# Which of a subject's data keys closes the keys of its groups: one that lives as long as what they open. A redemption
+# has the key of the card, or of the number, that it was made of.
 _OF_REDEMPTIONS = ("rdm_", (Privacy.CARD_SECRET, Privacy.CONTACT))
 _OF_SELLERS = (Privacy.IDENTITY,)
 
