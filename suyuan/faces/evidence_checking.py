@@ -9,7 +9,6 @@ raises `Disproved`; what nobody could look at, for want of a key, is said among 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -40,6 +39,8 @@ from suyuan.evidence.check.wrong import printable
 from suyuan.evidence.note import ed25519_fits, signature_fits
 from suyuan.evidence.opened import OpenedFields, check_opened
 from suyuan.evidence.timestamp import BadToken, check_token, roots_of
+from suyuan.history.events import kind_of_type
+from suyuan.history.privacy_events import SubjectsShredded
 from suyuan.privacy.certificate import Certificate, check_certificate
 from suyuan.settle.voucher import Voucher, check_voucher
 
@@ -47,7 +48,7 @@ PAPERS = "papers/"
 PAPER_BYTES_MAX = 4 << 20
 
 _OF_THE_BUNDLE = (" The key is the bundle's own: name it with --log-key.", "该公钥取自证据包，请以 --log-key 指定。")
-_SUBJECT = re.compile(r"subjects/[0-9]+")
+SHREDDED_KIND = kind_of_type(SubjectsShredded)
 
 Checked = Callable[[bytes, Mapping[str, PublicKey]], Voucher | Certificate | OpenedFields]
 _CHECKS: dict[str, Checked] = {
@@ -235,10 +236,14 @@ def _contradictions(paper: Voucher | Certificate | OpenedFields, records: Iterab
         found = [one for one in records if one.record.get("redemption") == paper.redemption]
         yield from (name for one in found for name in _differing(one.record | {"seq": one.seq}, _said_of(paper, one)))
     else:
-        found = [one for one in records if one.record.get("kind") == "subjects_shredded/1" and _is_about(paper, one)]
+        # The record names nobody any more, so it is known by its place and by the fingerprints of the keys.
+        found = [one for one in records if one.seq in paper.seqs]
+        yield from ("kind" for one in found if one.record.get("kind", SHREDDED_KIND) != SHREDDED_KIND)
         # A person of many keys is shredded in several turns, and the certificate tells of the last one.
         yield from ("at" for one in found if one.record.get("at", 0) > paper.shredded_at)
         yield from ("epoch" for one in found if one.record.get("epoch", 0) > paper.epoch)
+        gone = set(paper.fingerprints)
+        yield from ("fingerprints" for one in found if not gone.issuperset(one.record.get("fingerprints", ())))
     if not found:
         yield "no record here is about it"
 
@@ -257,8 +262,3 @@ def _said_of(voucher: Voucher, record: CheckedRecord) -> dict[str, Any]:
 
 def _differing(record: Mapping[str, Any], said: Mapping[str, Any]) -> Iterator[str]:
     return (name for name, value in said.items() if name in record and record[name] != value)
-
-
-def _is_about(certificate: Certificate, record: CheckedRecord) -> bool:
-    subjects = (value for name, value in record.record.items() if _SUBJECT.fullmatch(name))
-    return any(certificate.is_about(subject) for subject in subjects if isinstance(subject, str))

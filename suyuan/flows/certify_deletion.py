@@ -2,7 +2,7 @@
 
 1. What the register of shreddings says of the person; without it, or before it is done, there is nothing to certify.
 2. The fingerprints that stand where the data keys were. A key that is still there is a fault, and no certificate.
-3. Whether the epoch that had wrapped them is destroyed.
+3. Whether the epoch that had wrapped them is destroyed, and which events say all this.
 
 Nothing of it opens a field, and it may be repeated: each certificate has a salt of its own.
 """
@@ -16,8 +16,11 @@ from psycopg.rows import TupleRow
 
 from suyuan.base import wire
 from suyuan.base.clock import plus
+from suyuan.base.db import fetch_of
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.roll_epoch import FINAL_WITHIN_S
+from suyuan.history.privacy_events import SubjectsShredded
+from suyuan.history.recall import places_about
 from suyuan.privacy import retention, shredding, subject_keys
 from suyuan.privacy.certificate import FINAL, SALT_BYTES, SHREDDED, Certificate, commitment
 from suyuan.privacy.subject_keys import fetch_keys, key_ids
@@ -60,4 +63,5 @@ async def certify_deletion(
         redemptions=len(settled),
         still_in_stock=len(sold) - len(settled),
         origin=origin,
+        seqs=tuple(await places_about(fetch_of(connection), SubjectsShredded, seller)),
     )

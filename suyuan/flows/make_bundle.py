@@ -22,6 +22,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from suyuan.base.crypto import PlatformKey
+from suyuan.base.db import Fetch, fetch_of
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.evidence.bundle import Exhibit
 from suyuan.evidence.bundle_facts import Link, Prelog
@@ -95,9 +96,10 @@ class Archive:
     origin: str
     software: str
 
-    async def fetch(self, query: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    @property
+    def fetch(self) -> Fetch:
         """As `base.db.ReadPool.fetch`."""
-        return await (await self.connection.execute(query.encode(), values)).fetchall()
+        return fetch_of(self.connection)
 
 
 async def exhibit_events(archive: Archive, wish: BundleWish, *, now: int) -> Exhibits | Refusal:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from suyuan.base.db import Fetch
-from suyuan.history.events import Event, decode
+from suyuan.history.events import Event, decode, kind_of_type
+from suyuan.history.fact import Fact
 from suyuan.history.store import Kept, Recorded
 
 _EVENT = "SELECT body FROM event WHERE seq = %s"
 _KEPT = "SELECT seq, at, kind, body FROM event WHERE seq = %s"
+_ABOUT = "SELECT seq FROM event WHERE kind = %s AND convert_from(body, 'UTF8')::jsonb -> 'subjects' ? %s ORDER BY seq"
 _EVENTS = "SELECT seq, at, body FROM event WHERE seq = ANY(%s) ORDER BY seq"
 
 
@@ -23,6 +25,11 @@ async def kept_at(fetch: Fetch, seq: int) -> Kept | None:
     """The same as it is stored, with its place and instant."""
     rows = await fetch(_KEPT, [seq])
     return Kept(*rows[0]) if rows else None
+
+
+async def places_about(fetch: Fetch, kind: type[Fact], subject: str) -> list[int]:
+    """Where the events of a kind stand that name somebody among their subjects. Looks through all of that kind."""
+    return [seq for (seq,) in await fetch(_ABOUT, [kind_of_type(kind), subject])]
 
 
 async def events_at(fetch: Fetch, places: Iterable[int]) -> list[Recorded]:

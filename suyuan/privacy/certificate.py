@@ -15,7 +15,7 @@ takes that for deletion (个人信息保护法 2021, art. 47) is accepted practi
 >>> certificate = Certificate(
 ...     commitment=commitment("slr_1", salt=bytes(16)), salt=wire.b64(bytes(16)), state=SHREDDED, reason="request 7",
 ...     intended_at=1, shredded_at=2, epoch=3, final_by=9, fingerprints=("00" * 16,), redemptions=4, still_in_stock=1,
-...     origin="https://api.example.com")
+...     origin="https://api.example.com", seqs=(17,))
 >>> paper = sign_certificate(certificate, [PlatformKey("platform-1", signer)])
 >>> keys = {"platform-1": crypto.PublicKey("ed25519", signer.public)}
 >>> check_certificate(paper, keys).is_about("slr_1"), check_certificate(paper, keys).is_about("slr_2")
@@ -53,6 +53,7 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redemptions: int  # How many of the person's redemptions are covered.
     still_in_stock: int  # How many cards keep their secret because they are in stock; they are no longer about anyone.
     origin: str
+    seqs: tuple[int, ...]  # The events that say so, by their places in history; the public log proves each.
 
     def is_about(self, seller: str) -> bool:
         """Whether it is this person's."""

@@ -50,6 +50,9 @@ def test_a_certificate_says_what_is_gone_and_when_no_copy_opens_any_more(rolling
     assert final.state == FINAL
     assert rolling.clock.now() <= final.final_by
     assert final.fingerprints == first.fingerprints
+    told = [rolling.events()[seq] for seq in final.seqs]
+    assert {event["kind"] for event in told} == {"subjects_shredded/1"}
+    assert {one for event in told for one in event["fingerprints"]} == set(final.fingerprints)
 
 
 def test_a_certificate_names_its_person_to_whoever_knows_the_pseudonym_alone(rolling: House) -> None:

@@ -18,7 +18,7 @@ power cut would make every voucher a lie. Whatever is wrong is one `DatabaseTrou
 
 from suyuan.base.db.address import connect, for_asyncpg, without_password
 from suyuan.base.db.place import DatabaseStatus, Place, Stopped, migrate_place, serving, start, status, stop
-from suyuan.base.db.reading import Fetch, ReadPool
+from suyuan.base.db.reading import Fetch, ReadPool, fetch_of
 from suyuan.base.db.safety import refuse_unsafe, wal_syncs
 from suyuan.base.db.schema import Migration, current_revision, migrate, newest_revision, revisions
 from suyuan.base.db.server import Server, Started, StopMode
@@ -51,6 +51,7 @@ __all__ = [
     "UnsafeDatabase",
     "connect",
     "current_revision",
+    "fetch_of",
     "for_asyncpg",
     "migrate",
     "migrate_place",

@@ -26,6 +26,15 @@ Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
 """How a worker asks: `ReadPool.fetch`."""
 
 
+def fetch_of(connection: Connection) -> Fetch:
+    """The same on one connection, for work that has its own."""
+
+    async def fetch(query: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return await (await connection.execute(query.encode(), parameters)).fetchall()
+
+    return fetch
+
+
 class ReadPool:
     """Connections, opened when they are first needed."""
 

@@ -64,7 +64,7 @@ def certificate(seller: str = "slr_1", **more: Any) -> bytes:
     facts: dict[str, Any] = {
         "commitment": commitment(seller, salt=bytes(16)), "salt": "A" * 22, "state": SHREDDED, "reason": "request 7",
         "intended_at": AT, "shredded_at": AT + 4, "epoch": 3, "final_by": AT + 9, "fingerprints": ("00" * 16,),
-        "redemptions": 1, "still_in_stock": 0, "origin": "https://api.example.com",
+        "redemptions": 1, "still_in_stock": 0, "origin": "https://api.example.com", "seqs": (14,),
     }  # fmt: skip
     return sign_certificate(Certificate(**facts | more), [PLATFORM])
 
@@ -78,7 +78,7 @@ def contents(log: SmallLog, **more: Any) -> Contents:
     exhibits = [
         log.exhibit(0, TAKEN_NAMES),
         log.exhibit(1, PAID_NAMES),
-        log.exhibit(4, ["at", "epoch", "kind", "subjects/0"]),
+        log.exhibit(4, ["at", "epoch", "fingerprints", "kind"]),
     ]
     return contents_of(exhibits, **more)
 
@@ -213,7 +213,13 @@ BREACHES: dict[str, tuple[Break, str]] = {
     "a voucher of another payout": (with_voucher(reference="B-9"), "records: reference"),
     "a voucher about none of the records": (with_voucher(redemption="rdm_9"), "no record here is about it"),
     "a certificate of somebody else": (
-        with_paper("certificate.json", certificate("slr_2")), "no record here is about it",
+        with_paper("certificate.json", certificate(seqs=(99,))), "no record here is about it",
+    ),
+    "a certificate that names another event": (
+        with_paper("certificate.json", certificate(seqs=(10, 14))), "records: kind",
+    ),
+    "a certificate of other keys": (
+        with_paper("certificate.json", certificate(fingerprints=("11" * 16,))), "records: fingerprints",
     ),
     "a certificate of before it was done": (
         with_paper("certificate.json", certificate(shredded_at=AT + 1)), "records: at",
