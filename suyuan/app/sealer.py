@@ -11,7 +11,7 @@ import asyncio
 import functools
 import os
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import psycopg
@@ -34,7 +34,8 @@ from suyuan.privacy.keyring import KeyTrouble
 
 SEALER_LOCK = 0x73757975_00000003
 STOPPED = "stopped"
-STOPPED_PAUSE_S = 5.0
+# What stops sealing is put right by a person, who likes to see that it goes on.
+STOPPED_PAUSE_S = 1.0
 # CPU that is short belongs to whoever pays: a proof may come a second later, a seller should not wait.
 NICE = 10
 
@@ -42,17 +43,14 @@ log = structlog.get_logger()
 
 
 async def run_sealer(settings: Settings, database_url: str) -> None:
-    """Seals until its database is gone. Raises `LogStopped` for a policy that cannot be read, having said so."""
+    """Seals until its database is gone."""
     os.nice(NICE)
     keys, clock = load_keys(settings), SystemClock()
     async with AsyncExitStack() as stack:
         holding = await stack.enter_async_context(await psycopg.AsyncConnection.connect(database_url, autocommit=True))
         await be_the_only_one(holding, SEALER_LOCK)
-        try:
-            policy, policy_text = read_log_policy(settings)
-        except LogStopped as stop:
-            _say(settings.log_folder, stop)
-            raise
+        word = _Word(settings.log_folder / STOPPED)
+        policy, policy_text = await _policy(settings, word)
         sealer = Sealer(
             connection=stack.enter_context(db.connect(database_url, autocommit=True)),
             vault=keys.vault,
@@ -69,29 +67,59 @@ async def run_sealer(settings: Settings, database_url: str) -> None:
         stack.callback(sealer.close)
         while True:
             began_s = monotonic_s()
-            pause_s = settings.seal_s if await _round(sealer) else STOPPED_PAUSE_S
+            pause_s = settings.seal_s if await _round(sealer, word) else STOPPED_PAUSE_S
             await asyncio.sleep(max(0.0, began_s + pause_s - monotonic_s()))
 
 
-async def _round(sealer: Sealer) -> bool:
-    """One round; whether it came to its end."""
+async def _policy(settings: Settings, word: _Word) -> tuple[check.Policy | None, bytes]:
+    """The policy, once it can be read."""
+    while True:
+        try:
+            return read_log_policy(settings)
+        except LogStopped as stop:
+            word.say(stop)
+        await asyncio.sleep(STOPPED_PAUSE_S)
+
+
+async def _round(sealer: Sealer, word: _Word) -> bool:
+    """One round; whether it came to its end.
+
+    What a person has to put right ends no process, since the next one would only come upon the same.
+    """
     try:
         await seal_history(sealer)
         publish_log(sealer)
     except LogStopped as stop:
-        _say(sealer.folder, stop)
+        word.say(stop)
         return False
     except KeyTrouble as trouble:
-        _say(sealer.folder, LogStopped(Stop.KEY_CANNOT_BE_READ, reason=trouble))
+        word.say(LogStopped(Stop.KEY_CANNOT_BE_READ, reason=trouble))
         return False
-    (sealer.folder / STOPPED).unlink(missing_ok=True)
+    word.take_back()
     return True
 
 
-def _say(folder: Path, stop: LogStopped) -> None:
-    log.error("sealing_stopped", code=stop.code, why=str(stop))
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / STOPPED, f"{stop.code}\n{stop}\n{stop.zh}\n".encode())
+class _Word:
+    """What stops sealing, said once: in the log of the process, and in a file for as long as it lasts."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._said = b""
+
+    def say(self, stop: LogStopped) -> None:
+        text = f"{stop.code}\n{stop}\n{stop.zh}\n".encode()
+        if text == self._said:
+            return
+        log.error("sealing_stopped", code=stop.code, why=str(stop))
+        # The log has it now; a full disk, which may be the very thing that is to be said, is tried again.
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(self._file, text)
+            self._said = text
+
+    def take_back(self) -> None:
+        self._file.unlink(missing_ok=True)
+        self._said = b""
 
 
 def read_log_policy(settings: Settings) -> tuple[check.Policy | None, bytes]:

@@ -196,6 +196,15 @@ class ShardLog:
         return self._published.note
 
     @property
+    def cosigned_size(self) -> int:
+        """How far the cosigned note goes; a damaged one is worth nothing, and is replaced."""
+        try:
+            kept = self._shard.published(self._shard.folder / COSIGNED)
+        except LogStopped:
+            return 0
+        return kept.checkpoint.size if kept is not None else 0
+
+    @property
     def has_stopped(self) -> bool:
         """Whether something went wrong, and this log has to be opened anew."""
         return self._has_stopped or not self._lock.is_held
@@ -343,21 +352,13 @@ class ShardLog:
 
     def _keep_cosigned(self, published: Published) -> None:
         policy = self._shard.policy
-        if policy is None or published.checkpoint.size < self._cosigned_size():
+        if policy is None or published.checkpoint.size < self.cosigned_size:
             return
         try:
             check.check_checkpoint(published.note, policy, verify=ed25519_fits)
         except check.BadEvidence:
             return
         self._folder.replace(COSIGNED, published.note)
-
-    def _cosigned_size(self) -> int:
-        """How far the cosigned note goes; a damaged one is worth nothing, and is replaced."""
-        try:
-            kept = self._shard.published(self._shard.folder / COSIGNED)
-        except LogStopped:
-            return 0
-        return kept.checkpoint.size if kept is not None else 0
 
     # --- Opening -----------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from suyuan.evidence.check import read_checkpoint, read_note
+from suyuan.evidence.check import BadEvidence, read_checkpoint, read_note
+from suyuan.evidence.stops import LogStopped, Stop
 from suyuan.evidence.tiles import CHECKPOINT, read_note_file
 
 SHARDS = "shards.json"
@@ -32,14 +33,21 @@ class ShardsShown(msgspec.Struct, frozen=True):
 
 
 def read_list(folder: Path) -> tuple[ShardShown, ...]:
-    """What was told last; nothing where the file is lost or damaged, since it is made again in the next round."""
+    """What was told last; nothing where the file is lost or damaged, since it is made again in the next round.
+
+    Raises `LogStopped` where the disk refuses.
+    """
+    listed = read_note_file(folder / SHARDS)
     try:
-        return msgspec.json.decode((folder / SHARDS).read_bytes(), type=ShardsShown).shards
-    except (FileNotFoundError, msgspec.MsgspecError):
+        return msgspec.json.decode(listed, type=ShardsShown).shards if listed is not None else ()
+    except msgspec.MsgspecError:
         return ()
 
 
 def signed_size(folder: Path, name: str) -> int:
-    """How many events the published checkpoint of a shard covers. Raises `LogStopped` and `BadEvidence`."""
+    """How many events the published checkpoint of a shard covers. Raises `LogStopped` for one that is damaged."""
     note = read_note_file(folder / name / CHECKPOINT)
-    return 0 if note is None else read_checkpoint(read_note(note).text).size
+    try:
+        return 0 if note is None else read_checkpoint(read_note(note).text).size
+    except BadEvidence as bad:
+        raise LogStopped(Stop.CHECKPOINT_IS_NOT_OURS, file=f"{name}/{CHECKPOINT}", reason=bad) from bad

@@ -41,6 +41,7 @@ class Stop(StrEnum):
     WITNESS_DISAGREES = "witness_disagrees"
     CHECKPOINT_WAS_EXCHANGED = "checkpoint_was_exchanged"
     DISK_READS_DIFFERENTLY = "disk_reads_differently"
+    HISTORY_IS_BROKEN = "history_is_broken"
     HISTORY_IS_OLDER = "history_is_older"
     HISTORY_IS_ANOTHER = "history_is_another"
     ENTRIES_ARE_TOO_FEW = "entries_are_too_few"
@@ -81,8 +82,8 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
         "无法读取 log_policy 所指的 {file}（{reason}），请按 docs/witness.md 改正。",
     ),
     Stop.KEY_CANNOT_BE_READ: (
-        "A key of the log cannot be used ({reason}); put keys/log-*.key back from their copy: no new key replaces one.",
-        "日志的一把密钥无法使用（{reason}），请从备份恢复 keys/log-*.key：新密钥不能替代旧密钥。",
+        "A key that sealing needs cannot be used ({reason}); no new key ever replaces one of the log's.",
+        "封存所需的密钥无法使用（{reason}）；日志的密钥不能以新密钥替代。",
     ),
     Stop.LOG_IS_OPEN_ELSEWHERE: (
         "Another process is writing to this log; wait for its end, or stop it.",
@@ -156,6 +157,10 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
     Stop.DISK_READS_DIFFERENTLY: (
         "{file} reads otherwise than it was written, and nothing was signed; check disk and memory, then open again.",
         "{file} 读出的内容与写入的不同，尚未签署任何内容，请检查磁盘和内存后重新打开日志。",
+    ),
+    Stop.HISTORY_IS_BROKEN: (
+        "The database's history cannot be sealed: {reason}.",
+        "数据库中的历史无法封存：{reason}。",
     ),
     Stop.HISTORY_IS_OLDER: (
         "{shard} has sealed {signed} entries and the database knows {known}; put the newer database back."

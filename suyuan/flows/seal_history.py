@@ -26,13 +26,15 @@ from psycopg.rows import TupleRow
 
 from suyuan.base.clock import Clock, plus
 from suyuan.evidence import check, links
+from suyuan.evidence.commitment import UnknownKind
 from suyuan.evidence.leaves import ShardStart, entries, keep_leaves, next_leaf, note_published, shards
 from suyuan.evidence.log import ShardLog
 from suyuan.evidence.note import LogSigner
-from suyuan.evidence.shard import Shard
+from suyuan.evidence.shard import Shard, stopping
 from suyuan.evidence.shard_list import read_list, signed_size
 from suyuan.evidence.stops import LogStopped, Stop
 from suyuan.evidence.witness import INCONSISTENT, Conflict, Cosigned, Refused, Silent, WitnessCaller
+from suyuan.history.store import HistoryIsBroken
 from suyuan.privacy.vault import Vault
 
 EVENTS_AT_ONCE = 4_096
@@ -93,6 +95,13 @@ async def seal_history(sealer: Sealer) -> Round:
 
     Raises `LogStopped`, with what to do, before anything is signed that could fork the log; `KeyTrouble`.
     """
+    try:
+        return await _round(sealer)
+    except (HistoryIsBroken, UnknownKind) as broken:
+        raise LogStopped(Stop.HISTORY_IS_BROKEN, reason=broken) from broken
+
+
+async def _round(sealer: Sealer) -> Round:
     # A key that was destroyed meanwhile is not kept here either.
     sealer.vault.ring.look_again(sealer.clock.now())
     made = _make_leaves(sealer)
@@ -109,7 +118,7 @@ async def seal_history(sealer: Sealer) -> Round:
             continue
         shard_log = _log_of(sealer, start)
         await _seal_shard(sealer, start, shard_log, later[0].first_seq if later else behind)
-        sealed, cosigned = start.first_seq + shard_log.signed.size, start.first_seq + _cosigned_size(shard_log)
+        sealed, cosigned = start.first_seq + shard_log.signed.size, start.first_seq + shard_log.cosigned_size
         if later:
             _finish(sealer, start, shard_log, later[0])
     return Round(made, sealed, cosigned)
@@ -166,7 +175,8 @@ def _log_of(sealer: Sealer, start: ShardStart) -> ShardLog:
     if present is not None:
         present.close()
     # A folder that is gone is an empty one, so that the log itself says what it lacks.
-    (sealer.folder / start.name).mkdir(parents=True, exist_ok=True)
+    with stopping():
+        (sealer.folder / start.name).mkdir(parents=True, exist_ok=True)
     shard_log = ShardLog.open(shard_of(sealer, start)) if start.is_published else _begin(sealer, start)
     sealer.logs[start.name] = shard_log
     return shard_log
@@ -207,14 +217,9 @@ def _refuse_forgotten_shards(sealer: Sealer, known: Sequence[ShardStart]) -> Non
             )
 
 
-def _cosigned_size(shard_log: ShardLog) -> int:
-    note = shard_log.tiles.cosigned()
-    return 0 if note is None else check.read_checkpoint(check.read_note(note).text).size
-
-
 def _finish(sealer: Sealer, start: ShardStart, shard_log: ShardLog, following: ShardStart) -> None:
     """Links a shard that is sealed to its end with the next one, once enough witnesses have seen its end."""
-    if sealer.policy is not None and _cosigned_size(shard_log) < shard_log.signed.size:
+    if sealer.policy is not None and shard_log.cosigned_size < shard_log.signed.size:
         return
     _log_of(sealer, following)
     links.link(shard_log.shard, shard_log.signed, shard_of(sealer, following), first_seq=following.first_seq)
