@@ -1,6 +1,6 @@
 """A whole platform of real processes, and the means to kill any of them: `suyuan serve` and a sandbox, nothing faked.
 
-    suyuan serve ── PostgreSQL · line (· standby) · api × 2 · completer        sandbox
+    suyuan serve ── PostgreSQL · line (· standby) · api × 2 · completer · sealer        sandbox
 
 A `House` is opened once (officers, a partner, a contract, sellers) and then lives on through any number of deaths:
 `kill` takes one of `VICTIMS`, `bring_back` starts what nobody else starts again. It finds processes by the folder that
@@ -40,7 +40,7 @@ from suyuan.history.frames import LineCaller
 from suyuan.outside.sandbox.client import Control, RunningSandbox
 from suyuan.outside.sandbox.facts import Card, Merchant
 
-VICTIMS = ("api", "line", "completer", "sandbox", "supervisor", "postgres", "backend")
+VICTIMS = ("api", "line", "completer", "sandbox", "supervisor", "postgres", "sealer", "backend")
 CONTRACT, PARTNER, PARTNER_KEY = "ctr_crash", "ptn_crash", "key_crash"
 READY_S = 60.0
 # Each may sell five hundred of these cards a day.
@@ -76,6 +76,8 @@ class House:
         operators = dict.fromkeys(("cmcc", "unicom", "telecom"), self.sandbox.url)
         settings = {
             "port": self.port, "workers": 2, "standby": standby, "provider_deadline_s": 2.0, "housekeeping_s": 1.0,
+            # As often as may be, so that most deaths fall into the middle of a round.
+            "seal_s": 0.1,
             "operators": operators, "channels": {"bank_transfer": self.sandbox.url}, **more,
         }  # fmt: skip
         (data / "suyuan.toml").write_text(settings_text(settings), "utf-8")

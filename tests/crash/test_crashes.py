@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +20,16 @@ import pytest
 
 from suyuan.base import db
 from suyuan.base.clock import monotonic_s
+from suyuan.evidence.check import check_proof, read_policy, record_entry
+from suyuan.evidence.commitment import record_of
+from suyuan.evidence.fsck import fsck
+from suyuan.evidence.leaves import Leaf, shards
+from suyuan.evidence.log import Tiles
+from suyuan.evidence.opening import open_record
+from suyuan.evidence.shard_list import signed_size
+from suyuan.flows.publish_log import POLICY
 from suyuan.flows.record_outcome import CONSUME_SUFFIX, PAY_SUFFIX
-from suyuan.history.store import count_events, replay
+from suyuan.history.store import count_events, read, replay
 from suyuan.settle.audit import audit_books
 from suyuan.settle.limits import LimitRules
 from tests.conftest import clear, room_for_a_server
@@ -28,6 +37,9 @@ from tests.crash.house import READY_S, VICTIMS, House, card
 from tests.crash.load import Load
 
 PAID_OUT_S = 120.0
+SEALED_S = 60.0
+PROOFS_MIN = 200
+LEAVES = "SELECT seq, digest, open_key, sealed_keys, closed, thing FROM leaf ORDER BY seq"
 
 
 @contextmanager
@@ -117,12 +129,40 @@ async def live(house: House, rng: Random, deaths: list[str], *, cards: int, clie
         await load.rest()
         await everything_is_settled(house)
         await asyncio.to_thread(check_books, house, load, is_settled=True)
+        await asyncio.to_thread(check_log, house)
+
+
+def check_log(house: House) -> None:
+    """All of history stands in the public log, once and in order, and a stranger with its folder can check it."""
+    log, until_s = house.data / "public-log", monotonic_s() + SEALED_S
+    with db.connect(house.database_url, autocommit=True) as connection:
+        events = count_events(connection)
+        while sum(signed_size(log, start.name) for start in shards(connection)) < events:
+            assert monotonic_s() < until_s, f"history was not sealed to its end\n{house.logs()}"
+            time.sleep(0.1)
+        assert not (log / "stopped").exists()
+        history = list(read(connection))
+        leaves = [Leaf(*row) for row in connection.execute(LEAVES)]
+        starts = shards(connection)
+    assert [leaf.seq for leaf in leaves] == list(range(events))
+    policy = read_policy((log / POLICY).read_bytes())
+    for start, behind in zip(starts, [*(one.first_seq for one in starts[1:]), events], strict=True):
+        tiles = Tiles(log / start.name)
+        assert fsck(log / start.name, [one.vkey for one in policy.logs]) == []
+        for seq in range(start.first_seq, behind, max(1, (behind - start.first_seq) // PROOFS_MIN)):
+            opened = open_record(record_of(history[seq]), leaves[seq], {})
+            proof = tiles.proof(seq - start.first_seq)
+            assert proof is not None
+            check_proof(proof, record_entry(opened.record, opened.openings), policy)
+        assert [tiles.entry(seq - start.first_seq) for seq in range(start.first_seq, behind)] == [
+            leaf.digest for leaf in leaves[start.first_seq : behind]
+        ]
 
 
 def test_each_process_dies_once_under_load(tmp_path: Path) -> None:
-    """API worker, line, completer, sandbox, supervisor, PostgreSQL: one of each, at random moments, in random order."""
+    """API worker, line, completer, sandbox, supervisor, PostgreSQL, sealer: at random moments, in random order."""
     rng = Random(20261122)
-    deaths = rng.sample(VICTIMS[:6], k=6)
+    deaths = rng.sample(VICTIMS[:7], k=7)
     with a_house(tmp_path) as house:
         asyncio.run(live(house, rng, deaths, cards=4_000, clients=8))
 
