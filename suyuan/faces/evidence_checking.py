@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -234,7 +234,7 @@ def _contradictions(paper: Voucher | Certificate | OpenedFields, records: Iterab
         yield from (name for one in found for name in paper.differs_from(one.record))
     elif isinstance(paper, Voucher):
         found = [one for one in records if one.record.get("redemption") == paper.redemption]
-        yield from (name for one in found for name in _differing(one.record | {"seq": one.seq}, _said_of(paper, one)))
+        yield from (name for one in found for name in paper.differs_from(one.record | {"seq": one.seq}))
     else:
         # The record names nobody any more, so it is known by its place and by the fingerprints of the keys.
         found = [one for one in records if one.seq in paper.seqs]
@@ -246,19 +246,3 @@ def _contradictions(paper: Voucher | Certificate | OpenedFields, records: Iterab
         yield from ("fingerprints" for one in found if not gone.issuperset(one.record.get("fingerprints", ())))
     if not found:
         yield "no record here is about it"
-
-
-def _said_of(voucher: Voucher, record: CheckedRecord) -> dict[str, Any]:
-    """What the voucher says of the event that this record tells of."""
-    said: dict[str, Any] = msgspec.to_builtins(voucher)
-    match record.record.get("kind"):
-        case "redemption_taken/1":
-            # The reference is the payout's, and stands in another event.
-            return said | {"seq": voucher.taken_seq, "at": voucher.taken_at}
-        case "payout_paid/1":
-            return said | {"at": voucher.paid_at}
-    return {}
-
-
-def _differing(record: Mapping[str, Any], said: Mapping[str, Any]) -> Iterator[str]:
-    return (name for name, value in said.items() if name in record and record[name] != value)

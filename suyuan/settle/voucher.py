@@ -24,6 +24,7 @@ suyuan.settle.voucher.BadVoucher: the amounts of this voucher do not add up to i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -57,6 +58,19 @@ class Voucher(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     taken_at: int
     paid_at: int
     origin: str
+
+    def differs_from(self, record: Mapping[str, Any]) -> list[str]:
+        """The members of an event's record that say something else of this redemption."""
+        said = msgspec.to_builtins(self)
+        match record.get("kind"):
+            case "redemption_taken/1":
+                # The reference is the payout's, and stands in another event.
+                said |= {"seq": self.taken_seq, "at": self.taken_at}
+            case "payout_paid/1":
+                said |= {"at": self.paid_at, "paid": self.paid - self.debt_fen}
+            case _:
+                said = {"redemption": self.redemption}
+        return [name for name, value in said.items() if name in record and record[name] != value]
 
 
 class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

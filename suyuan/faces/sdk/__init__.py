@@ -21,22 +21,27 @@ customer may meet is returned as `Refused`; an answer that cannot be believed, o
 A face check needs the seller's consent first: show `privacy_notice()`, and tell the platform what they said with
 `decide_consent(seller=…, purpose="compare_face", decision="give", notice=shown.version, language="zh")`.
 
-A seller comes into being by `register_seller(name=…, identity_number=…, number=…, payee=…)` with the partner's key.
+Once it is paid, keep `voucher(…)` and `proofs(…)`: the first is the platform's word, the second what everybody sees of
+it in the public log. `check_voucher_by_log` compares the two offline, by a policy of witnesses that you have pinned.
+
 A seller comes into being by `register_seller(name=…, identity_number=…, number=…, payee=…)` with the partner's key, and
 asks about their own data by `ask_about_self(kind=…)` with the key of their device.
-The reader's way: `records` → `exchange` (the rules of trying again and believing) → `calls` → `platform`.
+The reader's way: `records` → `exchange` (the rules of trying again and believing) → `calls` → `platform`; `proofs`.
 """
 
 from suyuan.base.crypto import BadPaper
+from suyuan.evidence.check import BadEvidence, CheckedRecord, Policy, read_policy
 from suyuan.faces.sdk.exchange import Patience
 from suyuan.faces.sdk.key_file import SigningKey, UnsafeKeyFile, read_key_file, write_key_file
 from suyuan.faces.sdk.platform import AsyncPlatform, Platform
+from suyuan.faces.sdk.proofs import ProofsDisagree, check_proofs, check_voucher_by_log
 from suyuan.faces.sdk.records import (
     BadAnswer,
     Consent,
     Consents,
     Contracts,
     ContractTerms,
+    EventProof,
     Limit,
     Limits,
     MaskedNumber,
@@ -47,6 +52,7 @@ from suyuan.faces.sdk.records import (
     PlatformKey,
     Read,
     Reads,
+    RedemptionProofs,
     RedemptionState,
     Refused,
     Registered,
@@ -62,12 +68,15 @@ from suyuan.settle.voucher import BadVoucher, Voucher, check_voucher
 __all__ = [
     "AsyncPlatform",
     "BadAnswer",
+    "BadEvidence",
     "BadPaper",
     "BadVoucher",
+    "CheckedRecord",
     "Consent",
     "Consents",
     "ContractTerms",
     "Contracts",
+    "EventProof",
     "Limit",
     "Limits",
     "MaskedNumber",
@@ -78,9 +87,12 @@ __all__ = [
     "Platform",
     "PlatformFacts",
     "PlatformKey",
+    "Policy",
+    "ProofsDisagree",
     "Read",
     "Reads",
     "Receipt",
+    "RedemptionProofs",
     "RedemptionState",
     "Refused",
     "Registered",
@@ -92,8 +104,11 @@ __all__ = [
     "Unreachable",
     "UnsafeKeyFile",
     "Voucher",
+    "check_proofs",
     "check_receipt",
     "check_voucher",
+    "check_voucher_by_log",
     "read_key_file",
+    "read_policy",
     "write_key_file",
 ]

@@ -24,6 +24,7 @@ from suyuan.faces.sdk.records import (
     Pending,
     PlatformFacts,
     Reads,
+    RedemptionProofs,
     RedemptionState,
     Refused,
     Registered,
@@ -100,6 +101,11 @@ def wait_until_settled(session: Session, redemption_id: str, timeout_s: float) -
 def voucher(session: Session, redemption_id: str) -> Flow[bytes | Refused]:
     """The signed receipt of a paid redemption, as the bytes to keep; `check_voucher` reads them."""
     return exchange_bytes(session, Call("GET", f"/v1/redemptions/{_segment(redemption_id)}/voucher"))
+
+
+def proofs(session: Session, redemption_id: str) -> Flow[RedemptionProofs | Refused]:
+    """What the public log holds of a redemption; `check_proofs` reads it, offline, and `check_voucher_by_log`."""
+    return exchange(session, Call("GET", f"/v1/redemptions/{_segment(redemption_id)}/proofs"), RedemptionProofs)
 
 
 def register_seller(

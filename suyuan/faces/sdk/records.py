@@ -97,6 +97,25 @@ class Page(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class EventProof(msgspec.Struct, frozen=True):
+    """An event of the public log: keep `record`, `openings` and `proof` as they are, since every byte counts.
+
+    `is_cosigned` is the platform's word; `check_proofs` finds out by a policy of one's own.
+    """
+
+    seq: int
+    record: str
+    openings: str
+    proof: str
+    is_cosigned: bool
+
+
+class RedemptionProofs(msgspec.Struct, frozen=True):
+    """The events of a redemption, the oldest first, as far as they are in the log."""
+
+    events: tuple[EventProof, ...]
+
+
 class Registered(msgspec.Struct, frozen=True):
     """A seller the platform knows from now on, and the id of the device's key where one was given."""
 

@@ -88,6 +88,7 @@ class TwinPlatform:
         self.url = ""
         self.heard: list[Heard] = []
         self.cards: dict[str, dict[str, Any]] = {}
+        self.proofs: dict[str, dict[str, Any]] = {}
         self.looks_until_paid = 2
         self.pace_s = 0.0
         self.first_answer: tuple[int, bytes, dict[str, str]] | None = None
@@ -166,6 +167,9 @@ class TwinPlatform:
         redemption_id = target.split("/")[3]
         if redemption_id not in self.redemptions:
             return problem(Reason.redemption_is_unknown)
+        if target.endswith("/proofs"):
+            known = self.proofs.get(redemption_id)
+            return problem(Reason.event_is_not_sealed_yet) if known is None else (200, known)
         self._looks[redemption_id] = self._looks.get(redemption_id, 0) + 1
         return 200, self._state(self.redemptions[redemption_id])
 
