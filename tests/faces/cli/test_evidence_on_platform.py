@@ -211,7 +211,6 @@ def test_a_witness_that_does_not_cosign_holds_up_no_sealing_but_every_bundle(hou
     place = str(house.events() - 1)
     until(lambda: house.sizes() == (house.events(), house.events() - 1))
     assert house.run("prove", place, "--out", str(tmp_path / "new")).stdout == f"{place}: not yet cosigned\n"
-    assert "Where nothing is seen, the witness does not answer" in house.run("witness").stderr
     before = house.events()
     for lang, said in {"en": "too few witnesses have cosigned", "zh": "联署的见证方尚未达到法定数"}.items():
         ran = house.bundle(place, "--out", str(tmp_path / "new.suyuan-evidence.zip"), lang=lang)
@@ -300,7 +299,11 @@ def with_settings(house: House) -> Iterator[Callable[[str], None]]:
     """Writes lines below the settings, for the commands of one test."""
     file = house.data / FILE
     before = file.read_text("utf-8")
-    yield lambda more: file.write_text(before + more, "utf-8") and None
+
+    def write(more: str) -> None:
+        file.write_text(before + more, "utf-8")
+
+    yield write
     file.write_text(before, "utf-8")
 
 
@@ -361,6 +364,8 @@ def test_the_day_after_a_loss_each_command_leads_to_the_next(house: House, tmp_p
     (tmp_path / "junk").write_bytes(b"junk")
     house.stop()
     with db.Server(house.data / "pg"):
+        house.witness.stop()
+        assert "Where nothing is seen, the witness does not answer" in house.run("witness").stderr
         assert "There is no shard 2025; see `suyuan evidence status`." in house.run("rebuild", "2025").stderr
         shutil.rmtree(shard)
         assert "suyuan evidence rebuild --checkpoint" in house.run("rebuild", "2026").stderr
