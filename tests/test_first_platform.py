@@ -1,4 +1,4 @@
-"""The pages that take a newcomer to a paid card, and a compliance officer on from there, are run as they stand."""
+"""The pages that take a newcomer to a paid card, and officers and strangers on from there, are run as they stand."""
 
 from __future__ import annotations
 
@@ -19,13 +19,20 @@ from tests.conftest import clear, room_for_a_server
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "first-platform.md"
 TOUR = ROOT / "docs" / "privacy-tour.md"
+EVIDENCE = ROOT / "docs" / "evidence-tour.md"
 DONE_WITHIN_S = 180
 STOP_TRIES, STOP_POLL_S = 100, 0.1
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the page's steps need curl, which is not installed here")
 @pytest.mark.parametrize(
-    "pages", [[PAGE], pytest.param([PAGE, TOUR], marks=pytest.mark.nightly)], ids=["first", "tour"]
+    "pages",
+    [
+        [PAGE],
+        pytest.param([PAGE, TOUR], marks=pytest.mark.nightly),
+        pytest.param([PAGE, EVIDENCE], marks=pytest.mark.nightly),
+    ],
+    ids=["first", "tour", "evidence"],
 )
 def test_the_steps_of_the_pages_do_what_they_say(tmp_path: Path, pages: list[Path]) -> None:
     """Every command in one bash; only the ports and the folder are this test's own."""
@@ -33,10 +40,10 @@ def test_the_steps_of_the_pages_do_what_they_say(tmp_path: Path, pages: list[Pat
     folder.chmod(0o711)
     blocks = [block for page in pages for block in re.findall(r"```bash\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
     script = "set -euo pipefail\n" + "\n".join(blocks)
-    for port in ("8620", "8621"):
+    for port in ("8620", "8621", "8631", "8632"):
         script = script.replace(f"={port}", f"={free_port()}")
-    script = script.replace("try/", f"{folder}/").replace("python3 x.py suyuan", "suyuan-of-this-environment")
-    script = script.replace("suyuan-of-this-environment", "command suyuan").replace(".venv/bin/python", "python")
+    script = script.replace("try/", f"{folder}/").replace("exec python3 x.py suyuan", "exec suyuan")
+    script = script.replace("python3 x.py suyuan", "command suyuan").replace(".venv/bin/python", "python")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"SUYUAN_HOME": str(tmp_path), "LANG": "C.UTF-8", "PATH": path}
     with subprocess.Popen(
@@ -62,6 +69,12 @@ def test_the_steps_of_the_pages_do_what_they_say(tmp_path: Path, pages: list[Pat
         assert "The photo left by the read" in said
         assert "online.seller: 电子商务法 2018, 31" in said
         assert "is a good certificate" in said
+    if EVIDENCE in pages:
+        assert "payout_paid/1 seen by partner.example/witness notary.example/witness" in said
+        assert "papers/opened-" in said, "the order attested nothing"
+        assert said.count("Signature Verified Successfully") == 4, "log by Ed25519 and SM2, and both witnesses"
+        assert "NOT to be believed" in said
+        assert "entries are as they were signed" in said
 
 
 def end(group: int) -> None:
