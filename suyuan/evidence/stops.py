@@ -82,8 +82,8 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
         "无法读取 log_policy 所指的 {file}（{reason}），请按 docs/witness.md 改正。",
     ),
     Stop.KEY_CANNOT_BE_READ: (
-        "A key that sealing needs cannot be used ({reason}); no new key ever replaces one of the log's.",
-        "封存所需的密钥无法使用（{reason}）；日志的密钥不能以新密钥替代。",
+        "A key that sealing needs cannot be used ({reason}); put it back: no new key ever replaces one of the log's.",
+        "封存所需的密钥无法使用（{reason}），请予恢复：日志的密钥不能以新密钥替代。",
     ),
     Stop.LOG_IS_OPEN_ELSEWHERE: (
         "Another process is writing to this log; wait for its end, or stop it.",
@@ -124,7 +124,7 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
     ),
     Stop.SECOND_COPY_IS_MISSING: (
         "The second copy of the checkpoint, {file}, is missing; attach its device, or ask all witnesses, then copy.",
-        "检查点的第二份副本 {file} 不存在，请接入其所在设备，或与所有见证者核对后重新复制。",
+        "检查点的第二份副本 {file} 不存在，请接入其所在设备，或与所有见证方核对后重新复制。",
     ),
     Stop.FOLDER_IS_OLDER: (
         "This old copy has {size} of {signed} signed entries and would fork; put the newer folder back, or rebuild it.",
@@ -159,8 +159,8 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
         "{file} 读出的内容与写入的不同，尚未签署任何内容，请检查磁盘和内存后重新打开日志。",
     ),
     Stop.HISTORY_IS_BROKEN: (
-        "The database's history cannot be sealed: {reason}.",
-        "数据库中的历史无法封存：{reason}。",
+        "The database's history cannot be sealed ({reason}); put the right one back, or start the version that wrote it.",
+        "数据库中的历史无法封存（{reason}），请恢复正确的数据库，或改用写入它的软件版本。",
     ),
     Stop.HISTORY_IS_OLDER: (
         "{shard} has sealed {signed} entries and the database knows {known}; put the newer database back."

@@ -25,7 +25,7 @@ def make_witness_key(folder: Path, name: str, *, chance: bytes) -> Cosigner:
     if not is_key_name(name) or not name.isprintable() or len(name) > NAME_LENGTH_MAX:
         raise KeyTrouble(
             f"{name!r} is no name of a witness; take one like partner.example/witness, without spaces and plus signs",
-            f"{name!r} 不能作为见证者名称，请用 partner.example/witness 这样不含空格和加号的名称。",
+            f"{name!r} 不能作为见证方名称，请用 partner.example/witness 这样不含空格和加号的名称。",
         )
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     if not (folder / FILE).exists():
@@ -35,7 +35,7 @@ def make_witness_key(folder: Path, name: str, *, chance: bytes) -> Cosigner:
     if loaded.vkey.name != name:
         raise KeyTrouble(
             f"the witness in {folder} is called {loaded.vkey.name}, and a name is for good; take another folder",
-            f"{folder} 中的见证者已名为 {loaded.vkey.name}，名称不可更改，请换一个目录。",
+            f"{folder} 中的见证方已名为 {loaded.vkey.name}，名称不可更改，请换一个目录。",
         )
     return loaded
 
@@ -45,7 +45,7 @@ def load_witness_key(folder: Path) -> Cosigner:
     if not (folder / FILE).exists():
         raise KeyTrouble(
             f"there is no witness in {folder}; make its key first: suyuan witness key --data {folder} --name …",
-            f"{folder} 中没有见证者，请先生成密钥：suyuan witness key --data {folder} --name …",
+            f"{folder} 中没有见证方，请先生成密钥：suyuan witness key --data {folder} --name …",
         )
     try:
         signer = read_secret(read_private(folder / FILE).decode()).signer()

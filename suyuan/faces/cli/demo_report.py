@@ -18,7 +18,7 @@ STEPS: dict[str, dict[Language, str]] = {
     "traffic": {"en": "Redemptions", "zh": "兑换请求"},
     "payouts": {"en": "Payouts", "zh": "付款"},
     "audit": {"en": "Auditing the books", "zh": "核对账目"},
-    "cosign": {"en": "Witnesses cosign", "zh": "见证者联署"},
+    "cosign": {"en": "Witnesses cosign", "zh": "见证方联署"},
     "search": {"en": "Searching for personal data in the clear", "zh": "搜索明文个人信息"},
 }
 ATTACKS: dict[str, dict[Language, str]] = {
@@ -55,7 +55,7 @@ WORDS: dict[str, dict[Language, str]] = {
     "balanced": {"en": "Books balanced", "zh": "账目平衡"},
     "gapless": {"en": "History without gaps", "zh": "历史连续无缺"},
     "cosigned": {"en": "History cosigned by others", "zh": "历史经他方联署"},
-    "cosigned_counts": {"en": "{events} events, {witnesses} witnesses", "zh": "{events} 条事件，{witnesses} 个见证者"},
+    "cosigned_counts": {"en": "{events} events, {witnesses} witnesses", "zh": "{events} 条事件，{witnesses} 个见证方"},
     "in_clear": {"en": "Places with personal data or card secrets in the clear", "zh": "出现明文个人信息或卡密之处"},
     "yes": {"en": "yes", "zh": "是"},
     "no": {"en": "NO", "zh": "否"},

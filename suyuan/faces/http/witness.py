@@ -36,7 +36,7 @@ _CLOSES = {408, 413}
 ABOUT = """\
 This is a witness of transparency logs: it cosigns checkpoints that go on from the last one it saw, and nothing else.
 It sees sizes and hashes, never what was logged. Protocol: https://c2sp.org/tlog-witness
-本服务是透明日志的见证者：仅对与其上次所见一致的检查点联署。它只看到条数与哈希，从不接触日志内容。
+本服务是透明日志的见证方：仅对与其上次所见一致的检查点联署。它只看到条数与哈希，从不接触日志内容。
 
 key · 公钥
     {vkey}

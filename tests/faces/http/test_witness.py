@@ -107,7 +107,7 @@ def test_it_says_what_it_is(served: Served) -> None:
     page = served.client.get("/").text
     assert vkey_text(own_cosigner().vkey) in page
     assert LOG.origin in page
-    assert "见证者" in page
+    assert "见证方" in page
 
 
 @pytest.mark.parametrize("is_declared", [True, False])
