@@ -21,7 +21,7 @@ from suyuan.evidence.bundle import Contents, Exhibit, check_exhibit
 from suyuan.evidence.check import CheckedProof, read_policy
 from suyuan.evidence.opening import names_of
 from suyuan.faces.evidence_style import STYLE
-from suyuan.faces.evidence_words import HOW, LIMITS, MEMBERS, NOTICE, RULES, SAID
+from suyuan.faces.evidence_words import AUTHORITIES, HOW, LIMITS, MEMBERS, NOTICE, RULES, SAID
 from suyuan.privacy.purposes import Citation, Words
 
 WHOLE_MAX, SHORT_MAX = 20, 500
@@ -66,11 +66,12 @@ def _article(contents: Contents, found: Sequence[_Found], language: Language) ->
 def _head(contents: Contents, found: Sequence[_Found], language: Language, other: str) -> str:
     custody = contents.custody
     origins = sorted({one.proof.checkpoint.origin for one in found})
+    authority = _in(AUTHORITIES[custody.authority], language) if custody.authority in AUTHORITIES else custody.authority
     facts = [
         (_say("log", language), ", ".join(origins)),
         (_say("extracted", language), _instant(custody.extracted_at)),
         (_say("by", language), custody.extracted_by),
-        (_say("authority", language), f"{custody.authority} · {custody.reference}"),
+        (_say("authority", language), " · ".join(filter(None, [authority, custody.reference]))),
     ]
     count = f"{len(found)} {_say('records' if len(found) > 1 or language == 'zh' else 'record', language).lower()}"
     title = f"<h1>{_text(_say('title', language))}</h1><p class='count'>{_text(count)}</p>"

@@ -93,6 +93,9 @@ SAID = {
     "answer": Words("what the bundle holds for it", "证据包中的对应内容"),
 }
 
+# On what ground sealed fields were opened; a bundle of what is open needs none.
+AUTHORITIES = {"warrant": Words("an authority's order", "主管机关的调取文书")}
+
 # What people ask about first, in words; every other member is called as it was logged.
 MEMBERS = {
     "seq": Words("number in history", "历史序号"),
@@ -111,6 +114,22 @@ MEMBERS = {
     "value_kind": Words("value kind", "价值种类"),
     "channel": Words("payout channel", "支付通道"),
     "reference": Words("the channel's own number", "通道流水号"),
+    "contract": Words("contract", "合同"),
+    "agent": Words("agent", "代理"),
+    "disposition": Words("what becomes of the card", "处置方式"),
+    "device": Words("the device's key", "设备密钥"),
+    "ip_prefix": Words("network part of the address", "网段前缀"),
+    "tier": Words("tier of limits", "限额等级"),
+    "identity": Words("identity, by pseudonym", "身份（假名）"),
+    "number": Words("phone number, by pseudonym", "手机号码（假名）"),
+    "payee": Words("account, by pseudonym", "收款账户（假名）"),
+    "source_index": Words("card or number, by a keyed index", "卡或号码（带密钥的索引）"),
+    "sealed_name": Words("name, sealed", "姓名（密文）"),
+    "sealed_identity": Words("ID number, sealed", "证件号码（密文）"),
+    "sealed_number": Words("phone number, sealed", "手机号码（密文）"),
+    "sealed_payee": Words("account, sealed", "收款账户（密文）"),
+    "sealed_serial": Words("card's serial or number, sealed", "卡号或号码（密文）"),
+    "sealed_secret": Words("card's PIN, sealed", "卡密（密文）"),
 }
 
 HOW = (
