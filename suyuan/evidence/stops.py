@@ -159,7 +159,7 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
         "{file} 读出的内容与写入的不同，尚未签署任何内容，请检查磁盘和内存后重新打开日志。",
     ),
     Stop.HISTORY_IS_BROKEN: (
-        "The database's history cannot be sealed ({reason}); put the right one back, or start the version that wrote it.",
+        "History cannot be sealed ({reason}); put the right database back, or start the version that wrote it.",
         "数据库中的历史无法封存（{reason}），请恢复正确的数据库，或改用写入它的软件版本。",
     ),
     Stop.HISTORY_IS_OLDER: (
