@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from suyuan.evidence.bundle import assemble
 from suyuan.evidence.timestamp import request
+from suyuan.faces.evidence_page import html
 from suyuan.history.events import PayoutPaid
 from tests.evidence.authorities_of_time import Authority
 from tests.evidence.bundles import SmallLog, bundle_of, contents_of, files_of
@@ -97,6 +99,7 @@ def test_each_step_sees_what_it_is_there_for(files: dict[str, bytes], number: in
 def test_a_value_with_quotes_stands_in_a_command_as_it_is(tmp_path: Path) -> None:
     """A member whose text would end a quotation in a shell, were it not quoted."""
     log = SmallLog([PayoutPaid("rdm_1", "'; exit 1; '@SALT@ $(exit 1) `exit 1` \\ \"", 8000, "money")] * 2)
-    files = files_of(bundle_of(contents_of([log.exhibit(0, ("reference",))])))
+    contents = contents_of([log.exhibit(0, ("reference",))])
+    files = assemble(contents, html(contents)).files
     done = ran(laid_out(files, tmp_path), "".join(COMMANDS.findall(files["README.md"].decode())))
     assert done.returncode == 0, done.stderr

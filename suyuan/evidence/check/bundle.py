@@ -9,9 +9,10 @@
         record.tlog-proof       where it stands there
 
 Checked, in this order: (1) the file is one plain zip; (2) the manifest lists every file but itself and the time stamp,
-sorted, and each has its size, SHA-256 and SM3; (3) of each record, the members that are shown fit the commitments and
-these the entry; (4) the entry is in a checkpoint that the policy believes; (5) the records fit each other: those of one
-log stand there in the order of their numbers, without a gap or a double, and no two checkpoints contradict each other.
+sorted, and each has its size, SHA-256 and SM3; (3) of each record, the members that are shown, its number among them,
+fit the commitments and these the entry; (4) the entry is in a checkpoint that the policy believes; (5) the records fit
+each other: those of one log stand there in the order of their numbers, without a gap or a double, and no two
+checkpoints contradict each other.
 
 Without a policy of one's own the bundle is asked whom to believe. It then agrees with itself, and nothing more.
 """
@@ -137,7 +138,9 @@ def _check_record(files: dict[str, bytes], seq: int, policy: Policy, verify: Ed2
     record, openings, leaf, proof = (_file(files, folder + part) for part in _RECORD_PARTS)
     with _inside(folder):
         shown, entry = read_record(record), record_entry(record, openings)
-        if canonical(shown.get("seq", seq)) != canonical(seq):
+        if "seq" not in shown:
+            raise BadEvidence(Wrong.RECORD_NUMBER_IS_NOT_SHOWN, file="record.json")
+        if canonical(shown["seq"]) != canonical(seq):
             raise BadEvidence(Wrong.RECORD_IS_OF_ANOTHER_NUMBER, file="record.json", number=shown["seq"])
         if entry != leaf:
             raise BadEvidence(Wrong.ENTRY_IS_ANOTHER, file="leaf.bin")

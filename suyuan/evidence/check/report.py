@@ -41,10 +41,17 @@ def what_was_checked(bundle: CheckedBundle) -> Iterator[Said]:
 
 def _about_record(record: CheckedRecord) -> Iterator[Said]:
     index, checkpoint, log, cosigned = record.proof
-    yield Said(
-        f"Record {record.seq} was logged as follows, each field against its commitment:",
-        f"第 {record.seq} 号记录入账内容如下，各字段均与其承诺值相符：",
-    )
+    # A proof by itself may be of a record that does not show its number, and then nobody vouches for one.
+    if "seq" in record.record:
+        yield Said(
+            f"Record {record.seq} was logged as follows, each field against its commitment:",
+            f"第 {record.seq} 号记录入账内容如下，各字段均与其承诺值相符：",
+        )
+    else:
+        yield Said(
+            "A record whose number is not shown was logged, each field below against its commitment:",
+            "一条未出示编号的记录已入账，以下各字段均与其承诺值相符：",
+        )
     for name, value in sorted(record.record.items()):
         field = f"    {printable(name)} = {printable(canonical(value).decode())}"
         yield Said(field, field)

@@ -44,6 +44,7 @@ class Wrong(StrEnum):
     OPENINGS_ARE_OF_ANOTHER_FORMAT = "openings_are_of_another_format"
     OPENINGS_ARE_OF_OTHER_MEMBERS = "openings_are_of_other_members"
     RECORD_IS_NOT_WHAT_WAS_LOGGED = "record_is_not_what_was_logged"
+    RECORD_NUMBER_IS_NOT_SHOWN = "record_number_is_not_shown"
     RECORD_IS_OF_ANOTHER_NUMBER = "record_is_of_another_number"
     ENTRY_IS_ANOTHER = "entry_is_another"
     # Keys and notes.
@@ -211,6 +212,10 @@ SENTENCES: dict[Wrong, tuple[str, str]] = {
     Wrong.RECORD_IS_NOT_WHAT_WAS_LOGGED: (
         "The record's {name} is not what was logged: its commitment does not fit.",
         "记录中的 {name} 与入账时不符：承诺值不匹配。",
+    ),
+    Wrong.RECORD_NUMBER_IS_NOT_SHOWN: (
+        "The record does not show its number, so its folder could claim any; have it made with the member seq.",
+        "记录未出示其编号（seq），所在目录因而可以冒称任何编号；请出具含 seq 的证据包。",
     ),
     Wrong.RECORD_IS_OF_ANOTHER_NUMBER: (
         "The record says that its number is {number}, which is not its folder's.",

@@ -97,6 +97,22 @@ def files(*seqs: int) -> dict[str, bytes]:
     return made
 
 
+def out_of_step() -> dict[str, bytes]:
+    """A good bundle's files but for the log, which left out what stands between its two records."""
+    entries = [entry(101), entry(105)]
+    note = signers.note(
+        signers.checkpoint_text(2, naive_tree.root(entries)), signers.LOG, signers.NEUTRAL, signers.PARTNER_A
+    )
+    made = {"policy.tlog-policy": signers.POLICY}
+    for index, seq in enumerate((101, 105)):
+        hashes = [base64(one) for one in naive_tree.inclusion(index, entries)]
+        made |= record_files(seq, ("seq", "paid"), note)
+        made[f"records/{seq}/record.tlog-proof"] = (
+            "\n".join(["c2sp.org/tlog-proof@v1", f"index {index}", *hashes, "", ""]).encode() + note
+        )
+    return made
+
+
 def manifest(contents: Mapping[str, bytes]) -> bytes:
     listed = [
         {

@@ -168,16 +168,21 @@ def test_a_record_in_the_folder_of_another_is_refused() -> None:
     assert found.code is Wrong.RECORD_IS_OF_ANOTHER_NUMBER
 
 
-def test_records_that_hide_their_numbers_still_stand_in_order() -> None:
-    """Where the number is not shown the folder could lie; beside another record of the same log it cannot."""
+def test_a_record_that_hides_its_number_is_refused() -> None:
+    """Its folder could claim any other one, and the report would say it after the liar."""
 
     def move(files: Files) -> None:
         hidden = made_bundle.record_files(103, ("kind", "paid"), checkpoint(11))
-        for name, content in hidden.items():
-            files.pop(name)
-            files[name.replace("103", "105")] = content
+        files.clear()
+        files.update({name.replace("103", "5"): content for name, content in hidden.items()})
 
     found = verdict(honest(move))
+    assert found is not None
+    assert (found.code, found.file) == (Wrong.RECORD_NUMBER_IS_NOT_SHOWN, "records/5/record.json")
+
+
+def test_a_log_that_left_out_what_stands_between_two_records_is_found_out() -> None:
+    found = verdict(packed(with_manifest(made_bundle.out_of_step())))
     assert found is not None
     assert found.code is Wrong.RECORDS_ARE_OUT_OF_STEP
 
@@ -307,7 +312,7 @@ def test_what_was_checked_is_told_in_both_languages() -> None:
 def test_that_nobody_has_cosigned_is_said() -> None:
     """A policy may ask for nobody; then the reader is told what that means, and only then."""
     trusted = read_policy(f"log {LOG.vkey_text}\nquorum none\n".encode())
-    alone = honest(lambda files: files.update(made_bundle.record_files(103, ("paid",), checkpoint(11, LOG))))
+    alone = honest(lambda files: files.update(made_bundle.record_files(103, ("paid", "seq"), checkpoint(11, LOG))))
     told = [
         "".join(one.en for one in what_was_checked(check_bundle(io.BytesIO(content), policy)))
         for content, policy in ((alone, trusted), (GOOD, TRUSTED))
@@ -318,7 +323,7 @@ def test_that_nobody_has_cosigned_is_said() -> None:
 def test_a_time_that_no_calendar_has_is_told_in_seconds() -> None:
     text = signers.checkpoint_text(11, naive_tree.root(made_bundle.ENTRIES))
     note = text + b"\n" + LOG.line(text) + NEUTRAL.line(text, at_s=2**62) + PARTNER_A.line(text, at_s=253_402_300_799)
-    far = honest(lambda files: files.update(made_bundle.record_files(103, ("paid",), note)))
+    far = honest(lambda files: files.update(made_bundle.record_files(103, ("paid", "seq"), note)))
     english = "".join(one.en for one in what_was_checked(check_bundle(io.BytesIO(far), TRUSTED)))
     assert f"at {2**62} s." in english
     assert "at 9999-12-31T23:59:59Z." in english
@@ -328,7 +333,7 @@ def test_values_cannot_move_the_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     """Escape sequences and marks that turn the direction of writing are shown by their numbers."""
     monkeypatch.setattr(made_bundle, "MEMBERS", [("kind", "\x1b[2J\u202egood\u0085"), ("paid", 1)])
     monkeypatch.setattr(made_bundle, "ENTRIES", [made_bundle.entry(made_bundle.FIRST_SEQ)])
-    files = {"policy.tlog-policy": POLICY} | made_bundle.record_files(101, ("kind",), checkpoint(1))
+    files = {"policy.tlog-policy": POLICY} | made_bundle.record_files(101, ("kind", "seq"), checkpoint(1))
     checked = check_bundle(io.BytesIO(packed(with_manifest(files))), TRUSTED)
     text = "".join(one.en + one.zh for one in what_was_checked(checked))
     assert "good" in text

@@ -78,7 +78,7 @@ def contents(log: SmallLog, **more: Any) -> Contents:
     exhibits = [
         log.exhibit(0, TAKEN_NAMES),
         log.exhibit(1, PAID_NAMES),
-        log.exhibit(4, ["at", "epoch", "fingerprints", "kind"]),
+        log.exhibit(4, ["at", "epoch", "fingerprints", "kind", "seq"]),
     ]
     return contents_of(exhibits, **more)
 
@@ -310,6 +310,11 @@ def test_a_proof_is_checked_with_the_record_beside_it(folder: Path, policy: Path
 def test_a_proof_is_checked_with_the_entry_alone(folder: Path, policy: Path) -> None:
     ran = Ran(folder / "record.tlog-proof", "--policy", policy, "--leaf", folder / "leaf.bin")
     assert ran.code == 0, ran.said
+    assert "A record whose number is not shown was logged" in ran.out
+    told = json.loads(
+        Ran(folder / "record.tlog-proof", "--policy", policy, "--leaf", folder / "leaf.bin", "--json").out
+    )
+    assert told["records"][0]["seq"] is None
     (folder / "leaf.bin").write_bytes(bytes(32))
     assert Ran(folder / "record.tlog-proof", "--policy", policy, "--leaf", folder / "leaf.bin").code == 1
 

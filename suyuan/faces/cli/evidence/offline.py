@@ -253,7 +253,7 @@ def _told(found: Looked, language: Language) -> dict[str, Any]:
 def _told_of(one: CheckedRecord) -> dict[str, Any]:
     index, checkpoint, log, cosigned = one.proof
     return {
-        "seq": one.seq,
+        "seq": one.record.get("seq"),
         "record": one.record,
         "origin": checkpoint.origin,
         "index": index,
