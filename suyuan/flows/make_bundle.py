@@ -26,9 +26,10 @@ from suyuan.base.db import Fetch, fetch_of
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.evidence.bundle import Exhibit
 from suyuan.evidence.bundle_facts import Link, Prelog
-from suyuan.evidence.commitment import NOBODY, Record, record_of
+from suyuan.evidence.commitment import NOBODY, OPEN_GROUP, Record, record_of
 from suyuan.evidence.leaves import Leaf, closing_places, leaf_at, leaves_of, shard_of
 from suyuan.evidence.opened import OpenedField, OpenedFields, sign_opened
+from suyuan.evidence.opening import names_of
 from suyuan.flows.officer_signature import check_signed_now, want_signed_now
 from suyuan.flows.prove_event import EVENTS_OF_A_THING_MAX, Publication, prove_event
 from suyuan.flows.read_fields import ReadAsOfficer, read_as_officer
@@ -61,6 +62,8 @@ _FIELDS: Mapping[str, tuple[Field, ...]] = {
     "sealed_name": (SELLER_NAME,), "sealed_identity": (SELLER_IDENTITY,), "sealed_number": (SELLER_NUMBER,),
     "sealed_payee": (SELLER_PAYEE,), "sealed_serial": (CARD_SERIAL, BALANCE_NUMBER),
 }  # fmt: skip
+SEALED = "sealed_"
+_INDEXES = ("source_index", "identity_index", "payee_index")
 
 Connection = psycopg.AsyncConnection[TupleRow]
 
@@ -121,7 +124,10 @@ async def exhibit_events(archive: Archive, wish: BundleWish, *, now: int) -> Exh
             return Refusal(Reason.event_is_not_sealed_yet)
         record = record_of(kept)
         told = _Told(archive, record, leaf, wish.read, authority, now)
-        proven = await prove_event(Publication(archive.fetch, archive.folder), seq, keys=await told.group_keys())
+        keys = await told.group_keys()
+        proven = await prove_event(
+            Publication(archive.fetch, archive.folder), seq, keys=keys, names=told.asked_for(keys)
+        )
         if isinstance(proven, Refusal):
             return proven
         exhibits.append(Exhibit(record, proven.opened, proven.proof))
@@ -169,6 +175,21 @@ class _Told:
                 if value is not None:
                     opened[group] = bytes.fromhex(value)
         return opened
+
+    def asked_for(self, keys: Mapping[int, bytes]) -> list[str]:
+        """The members to be shown: those that are open or about whom it may tell, without what nobody asked for.
+
+        That is a sealed text whose field the order does not name, and the index under which a card is known here.
+        """
+        groups = {OPEN_GROUP, *keys}
+        members = zip(names_of(self.record), self.record.groups, strict=True)
+        return [name for name, group in members if group in groups and self._is_asked_for(name)]
+
+    def _is_asked_for(self, name: str) -> bool:
+        if name.startswith(SEALED):
+            named = self.authority.fields if self.authority is not None else frozenset()
+            return any(field.name in named for field in _FIELDS.get(name, ()))
+        return name not in _INDEXES
 
     async def attested(self, shown: Mapping[str, Any]) -> OpenedFields | None:
         """What the sealed members hold that the read names; None where it names none."""

@@ -145,6 +145,7 @@ def test_a_warrant_opens_whom_it_names_and_the_platform_attests_what_the_log_can
     assert opened.differs_from(record) == ()
     assert [(one.name, one.value) for one in opened.fields] == [("sealed_serial", f"{1:017d}")]
     assert opened.reference == warrant
+    assert not {"sealed_secret", "source_index"} & record.keys(), "nobody asked for them"
     assert b"slr_other" not in said(archive)
 
 
@@ -156,6 +157,7 @@ def test_the_keys_alone_open_pseudonyms_and_no_value(court: Court) -> None:
     assert taken(archive)["seller"] == "slr_new"
     assert f"{1:017d}".encode() not in said(archive)
     assert not [name for name in archive.namelist() if name.startswith("papers/")]
+    assert not [name for name in taken(archive) if name.startswith("sealed_")]
 
 
 def test_a_warrant_for_one_person_tells_nothing_of_another(court: Court) -> None:
