@@ -124,6 +124,12 @@ def _record_of_many(members: dict[str, msgspec.Raw], kind: _Kind, texts: list[by
     return Record(texts, groups, list(numbers.subjects), thing, _salting(groups), _heading(map(name_of, texts)))
 
 
+def record_of_texts(texts: list[bytes]) -> Record:
+    """A record by the texts of its members alone, of which nobody says whom they are about."""
+    groups = [OPEN_GROUP] * len(texts)
+    return Record(texts, groups, [], "", _salting(groups), _heading(map(name_of, texts)))
+
+
 def _salting(groups: Iterable[int]) -> _Salting:
     """How members of these groups are salted, each group's from the beginning of what its key is drawn out to.
 

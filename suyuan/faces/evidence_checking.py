@@ -2,8 +2,9 @@
 
 `look_into` takes a bundle in these steps, each on what the one before has shown: (1) files, records, proofs and
 signatures, by `evidence.check`; (2) the RFC 3161 token over the manifest; (3) the SM2 lines under the checkpoints;
-(4) the papers, by the platform's keys, and whether what they say agrees with the records beside them. Whatever is wrong
-raises `Disproved`; what nobody could look at, for want of a key, is said among what was not checked.
+(4) the papers, by the platform's keys, and whether what they say agrees with the records beside them; (5) whether what
+is there for people to read and run is what the records give (`evidence_made_again`). Whatever is wrong raises
+`Disproved`; what nobody could look at, for want of a key, is said among what was not checked.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ from suyuan.evidence.check import (
     read_vkey,
 )
 from suyuan.evidence.check.archive import read_archive
-from suyuan.evidence.check.report import Said, what_was_checked, what_was_not_checked
+from suyuan.evidence.check.report import Said, Unchecked, what_was_checked, what_was_not_checked
 from suyuan.evidence.check.wrong import printable
 from suyuan.evidence.note import ed25519_fits, signature_fits
 from suyuan.evidence.opened import OpenedFields, check_opened
 from suyuan.evidence.timestamp import BadToken, check_token, roots_of
+from suyuan.faces.evidence_made_again import compare_words
 from suyuan.history.events import kind_of_type
 from suyuan.history.privacy_events import SubjectsShredded
 from suyuan.privacy.certificate import Certificate, check_certificate
@@ -94,16 +96,18 @@ def look_into(content: bytes, trust: Trust, *, now: Micros) -> Looked:
         raise disproved(bad) from None
     done, left = list(what_was_checked(bundle)), list(what_was_not_checked(bundle))
     for found, about in (
-        (_token(files, bundle, trust, now=now), TOKEN),
-        (_sm2_lines(files, bundle, note_keys, are_named=bool(trust.note_keys)), "SM2"),
-        (_papers(files, bundle, trust), PAPERS),
+        (_token(files, bundle, trust, now=now), Unchecked.TIME_STAMP),
+        (_sm2_lines(files, bundle, note_keys, are_named=bool(trust.note_keys)), Unchecked.SM2_LINES),
+        (_papers(files, bundle, trust), Unchecked.PAPERS),
     ):
         said = list(found)
         done += said
         if said:
             # What was looked at after all is no longer among what was not.
-            left = [one for one in left if about not in one.en]
-    return Looked(bundle, done, left)
+            left = [one for one in left if one.about is not about]
+    words = compare_words(files, bundle.records)
+    left = [one for one in left if one.about is not Unchecked.WORDS]
+    return Looked(bundle, [*done, *words.done], [*left, *words.left])
 
 
 def disproved(bad: BadEvidence) -> Disproved:
@@ -113,8 +117,15 @@ def disproved(bad: BadEvidence) -> Disproved:
 
 def _token(files: Mapping[str, bytes], bundle: CheckedBundle, trust: Trust, *, now: Micros) -> Iterator[Said]:
     roots_pem = trust.roots_pem if trust.roots_pem is not None else files.get(CHAIN)
-    if TOKEN not in files or roots_pem is None:
+    if roots_pem is None:
         return
+    if TOKEN not in files:
+        # The manifest cannot list it, so that nothing else shows that it was there.
+        raise Disproved(
+            "timestamp_is_missing",
+            f"There is no {TOKEN}, though whom to believe it by is named, by you or in {CHAIN}: it was taken out.",
+            f"缺少 {TOKEN}，而您或 {CHAIN} 已指明其信任来源：该时间戳已被删去。",
+        )
     try:
         stamped = check_token(files[TOKEN], bytes.fromhex(bundle.manifest_sha256), roots_of(roots_pem), now=now)
     except BadToken as bad:
@@ -156,7 +167,8 @@ def _sm2_lines(
                 f"A checkpoint lacks the SM2 signature by {key.name}, whose key was named: it was taken out.",
                 f"检查点缺少所指定密钥 {key.name} 的 SM2 签名：已被删去。",
             )
-        if any(signed):
+        # Under each checkpoint, because it is said of all of them.
+        if own and all(signed):
             en, zh = ("", "") if are_named else _OF_THE_BUNDLE
             yield Said(
                 f"The log has signed by SM2 with SM3 too, with the key {key.key_id.hex()}.{en}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from suyuan.evidence.check.bundle import MANIFEST, TIMESTAMP, CheckedBundle, CheckedRecord
@@ -17,8 +18,19 @@ from suyuan.evidence.check.canonical import canonical
 from suyuan.evidence.check.note import Signed
 from suyuan.evidence.check.wrong import printable
 
+# Made for people to read, from all the rest.
+_WORDS = ("README.md", "README.zh-CN.md", "page.html")
 # The last second that a calendar has.
 _LAST_SECOND = 253_402_300_799
+
+
+class Unchecked(StrEnum):
+    """What another program may be able to check after all; it then takes the sentence about it back."""
+
+    TIME_STAMP = "time_stamp"
+    SM2_LINES = "sm2_lines"
+    PAPERS = "papers"
+    WORDS = "words"
 
 
 class Said(NamedTuple):
@@ -26,6 +38,7 @@ class Said(NamedTuple):
 
     en: str
     zh: str
+    about: Unchecked | None = None
 
 
 def what_was_checked(bundle: CheckedBundle) -> Iterator[Said]:
@@ -105,6 +118,7 @@ def what_was_not_checked(bundle: CheckedBundle) -> Iterator[Said]:
     yield Said(
         "Signature lines by keys that the policy does not name, such as the log's SM2 line: they were ignored.",
         "策略未列出的密钥所作的签名行（例如日志的 SM2 签名行）：一律未予理会。",
+        Unchecked.SM2_LINES,
     )
     yield from _about_files(bundle)
     yield Said(
@@ -118,6 +132,7 @@ def _about_files(bundle: CheckedBundle) -> Iterator[Said]:
         yield Said(
             f"The time stamp {TIMESTAMP} (RFC 3161): check it against manifest.json by `openssl ts -verify`.",
             f"时间戳 {TIMESTAMP}（RFC 3161）：请用 `openssl ts -verify` 对照 manifest.json 核对。",
+            Unchecked.TIME_STAMP,
         )
     else:
         yield Said(
@@ -129,9 +144,17 @@ def _about_files(bundle: CheckedBundle) -> Iterator[Said]:
         yield Said(
             f"What the signed papers say ({', '.join(papers)}): check them by `suyuan evidence verify --platform-key`.",
             f"已签署文书的内容（{'、'.join(papers)}）：请用 `suyuan evidence verify --platform-key` 核对。",
+            Unchecked.PAPERS,
+        )
+    words = [name for name in bundle.files if name in _WORDS]
+    if words:
+        yield Said(
+            f"Whether {', '.join(words)} say what the records say, and what their commands do: read the fields above.",
+            f"{'、'.join(words)} 所述是否与记录一致、其中命令有何作用：请以上列字段为准。",
+            Unchecked.WORDS,
         )
     yield Said(
         "Statements beside the records, such as on origin, environment and custody: "
-        "they are unaltered in this bundle, and the platform's word.",
-        "记录之外的说明（来源、环境、保管等）：在本证据包内未被改动，但仅为平台方陈述。",
+        "no log holds them and nobody signed them, so they are the word of whoever made this bundle.",
+        "记录之外的说明（来源、环境、保管等）：不在日志之中，也无人签名，仅为证据包制作者的陈述。",
     )

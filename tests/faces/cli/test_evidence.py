@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from tests.evidence.bundles import (
     files_of,
     packed_again,
 )
+from tests.evidence.check.made_bundle import with_manifest
 
 PLATFORM_KEY = PLATFORM_KEYS[PLATFORM.id].text()
 TAKEN_NAMES = [*OPEN_NAMES, "seller", "debt_fen", "value_kind", "channel"]
@@ -103,7 +106,11 @@ def kept(folder: Path, packed: bytes) -> Path:
 
 
 def stamped(log: SmallLog, authority: Authority, **more: Any) -> bytes:
-    made = contents(log, tsa_chain=authority.roots, **more)
+    return stamped_of(contents(log, **more), authority)
+
+
+def stamped_of(made: Contents, authority: Authority) -> bytes:
+    made = replace(made, tsa_chain=authority.roots)
     return bundle_of(made, lambda digest: authority.reply(request(digest, 1 << 62)))
 
 
@@ -167,7 +174,7 @@ Break = Callable[[SmallLog, Authority], bytes]
 
 
 def with_paper(name: str, paper: bytes) -> Break:
-    return lambda log, _: bundle_of(contents(log, papers={name: paper}))
+    return lambda log, authority: stamped(log, authority, papers={name: paper})
 
 
 def with_voucher(**more: Any) -> Break:
@@ -189,7 +196,7 @@ def with_altered(name: str, alter: Callable[[bytes], bytes]) -> Break:
 
 
 def with_note(note: Callable[[SmallLog], bytes]) -> Break:
-    return lambda log, _: bundle_of(contents_of([log.exhibit(0, ["seq"], note=note(log))]))
+    return lambda log, authority: stamped_of(contents_of([log.exhibit(0, ["seq"], note=note(log))]), authority)
 
 
 def by_foreigner(log: SmallLog, authority: Authority) -> bytes:
@@ -242,6 +249,12 @@ BREACHES: dict[str, tuple[Break, str]] = {
     "a token of a foreign authority": (
         by_foreigner, "timestamp.tsr: the time-stamp token is not signed by a time-stamping certificate",
     ),
+    "the time stamp stripped": (
+        lambda log, authority: packed_again(
+            {name: it for name, it in files_of(stamped(log, authority)).items() if name != "timestamp.tsr"}
+        ),
+        "There is no timestamp.tsr, though",
+    ),
     "the SM2 line stripped": (with_note(signed_by_all_but_sm2), "lacks the SM2 signature"),
     "the SM2 line of another checkpoint": (
         with_note(sm2_line_of_another), "The SM2 signature by suyuan.example/log/2026 is not good",
@@ -278,6 +291,54 @@ def test_an_opening_of_what_was_logged_is_believed_by_the_platforms_signature(
     ran = Ran(kept(tmp_path, packed), "--policy", policy, "--platform-key", PLATFORM_KEY)
     assert ran.code == 0, ran.said
     assert "papers/opened-10.json is signed by the platform and agrees" in ran.out
+
+
+def rewritten(log: SmallLog, **changed: bytes) -> bytes:
+    """With a manifest that was written after the change; in the names `__` stands for `/`, and `_` for `.`."""
+    files = files_of(bundle_of(contents(log))) | {
+        name.replace("__", "/").replace("_", "."): content for name, content in changed.items()
+    }
+    del files["manifest.json"]
+    return packed_again(with_manifest(files))
+
+
+def test_what_is_there_for_people_is_held_against_the_records(log: SmallLog, policy: Path, tmp_path: Path) -> None:
+    """A seller reads the page and a court runs verify.py, and a forger writes their digests into a fresh manifest."""
+    good = Ran(kept(tmp_path, bundle_of(contents(log))), "--policy", policy)
+    assert "page.html, README.md, README.zh-CN.md, verify.py: byte for byte what this program makes" in good.out
+    other = rewritten(log, page_html=b"<h1>paid 1,000,000.00 CNY</h1>", verify_py=b"print('GOOD')", README_md=b"`sh`")
+    checked, _, left = Ran(kept(tmp_path, other), "--policy", policy).out.partition("NOT checked:")
+    assert "README.zh-CN.md: byte for byte" in checked
+    assert "page.html, README.md, verify.py: NOT what this program makes of these records" in left
+
+
+@pytest.mark.parametrize(
+    "custody",
+    [b"{}", b"\xff", b"[" * 100_000, b'{"extracted_at":1e400}', b'{"extracted_by":"a court","extracted_at":1}'],
+)
+def test_statements_that_make_no_page_vouch_for_none(
+    log: SmallLog, policy: Path, tmp_path: Path, custody: bytes
+) -> None:
+    ran = Ran(kept(tmp_path, rewritten(log, custody_json=custody)), "--policy", policy)
+    assert ran.code == 0, ran.said
+    assert "page.html" in ran.out.partition("NOT checked:")[2]
+
+
+def test_an_instant_of_no_calendar_makes_no_page(log: SmallLog, policy: Path, tmp_path: Path) -> None:
+    custody = files_of(bundle_of(contents(log)))["custody.json"]
+    far = re.sub(rb'"extracted_at":[0-9]+', b'"extracted_at":9223372036854775807', custody)
+    ran = Ran(kept(tmp_path, rewritten(log, custody_json=far)), "--policy", policy)
+    assert ran.code == 0, ran.said
+    assert "page.html: NOT what this program makes" in ran.out
+
+
+def test_no_name_of_a_file_takes_back_what_was_not_checked(log: SmallLog, policy: Path, tmp_path: Path) -> None:
+    """What was checked after all was once told from the rest by a word, which a file may have for its name."""
+    papers = {"papers__SM2_json": voucher(paid=1, fee_fen=9999)}
+    ran = Ran(kept(tmp_path, rewritten(log, **papers)), "--policy", policy)
+    checked, _, left = ran.out.partition("NOT checked:")
+    assert "signed by SM2 with SM3 too" in checked
+    assert "What the signed papers say (papers/SM2.json)" in left
 
 
 def test_a_strangers_platform_key_believes_no_paper(log: SmallLog, policy: Path, tmp_path: Path) -> None:
