@@ -71,6 +71,8 @@ class ShardStart(NamedTuple):
     origin: str
     is_published: bool
     """Whether its log was begun; from then on it is only ever continued."""
+    is_left: bool = False
+    """Whether it signed what was lost, so that a later one goes on in its place (`flows.begin_shard`)."""
 
 
 def shard_of_year(at: int) -> str:
@@ -166,13 +168,28 @@ def _copied(leaf: Leaf) -> tuple[int, bytes, bytes, bytes, bytes, bytes]:
 
 def begin_shard(connection: Connection, shard: ShardStart) -> None:
     """Has a shard begin, in the caller's transaction."""
-    connection.execute("INSERT INTO shard (name, first_seq, origin, is_published) VALUES (%s, %s, %s, %s)", shard)
+    connection.execute(_BEGIN, shard)
 
 
 def note_published(connection: Connection, name: str) -> None:
     """Keeps that the log of a shard was begun."""
     with connection.transaction():
         connection.execute("UPDATE shard SET is_published = true WHERE name = %s", (name,))
+
+
+def tell_of_shard(connection: Connection, shard: ShardStart) -> None:
+    """Has the database know a shard as the world knows it, in the caller's transaction."""
+    connection.execute(_TELL, shard)
+
+
+def forget_unpublished(connection: Connection) -> None:
+    """Takes back every shard that the world was never told of, in the caller's transaction."""
+    connection.execute("DELETE FROM shard WHERE NOT is_published")
+
+
+def leave_shards(connection: Connection, names: Sequence[str]) -> None:
+    """Has nothing more come into these shards, in the caller's transaction."""
+    connection.execute("UPDATE shard SET is_left = true WHERE name = ANY(%s)", (list(names),))
 
 
 def _begun(stretch: Sequence[Kept], newest: ShardStart | None) -> Iterator[tuple[str, int]]:
@@ -233,14 +250,18 @@ async def shard_of(fetch: Fetch, seq: int) -> ShardStart | None:
     return ShardStart(*rows[0]) if rows else None
 
 
+_BEGIN = "INSERT INTO shard (name, first_seq, origin, is_published, is_left) VALUES (%s, %s, %s, %s, %s)"
+_TELL = f"""{_BEGIN} ON CONFLICT (name) DO UPDATE
+SET first_seq = EXCLUDED.first_seq, origin = EXCLUDED.origin, is_published = EXCLUDED.is_published
+"""
 _COPY = "COPY leaf (seq, digest, open_key, sealed_keys, closed, thing) FROM STDIN"
 _LEAF = "SELECT seq, digest, open_key, sealed_keys, closed, thing FROM leaf WHERE seq = %s"
 _OF_THING = "SELECT seq FROM leaf WHERE thing = %s AND thing <> '' ORDER BY seq LIMIT %s"
 # A shard that nothing came into, or of which everything was lost, begins with the same event as the one after it; so
 # they stand in the order in which they were begun: by the year, and within it by the number.
-_SHARDS = "SELECT name, first_seq, origin, is_published FROM shard ORDER BY left(name, 4), length(name), name"
+_SHARDS = "SELECT name, first_seq, origin, is_published, is_left FROM shard ORDER BY left(name, 4), length(name), name"
 _SHARD_OF = """
-SELECT name, first_seq, origin, is_published FROM shard WHERE first_seq <= %s
+SELECT name, first_seq, origin, is_published, is_left FROM shard WHERE first_seq <= %s
 ORDER BY left(name, 4) DESC, length(name) DESC, name DESC LIMIT 1
 """
 _ENTRIES = "SELECT seq, digest FROM leaf WHERE seq >= %s AND seq < %s ORDER BY seq"

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from suyuan.base.wire import canonical_record
 from suyuan.evidence.check import BadEvidence, read_checkpoint, read_note
+from suyuan.evidence.shard import stopping
 from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import CHECKPOINT, read_note_file
+from suyuan.evidence.tiles import CHECKPOINT, read_note_file, replace_file
 
 SHARDS = "shards.json"
 
@@ -44,10 +46,28 @@ def read_list(folder: Path) -> tuple[ShardShown, ...]:
         return ()
 
 
+def write_list(folder: Path, shown: ShardsShown) -> None:
+    """Tells what is new. Raises `LogStopped`."""
+    replace_if_other(folder / SHARDS, canonical_record(shown))
+
+
+def replace_if_other(file: Path, content: bytes) -> None:
+    """Writes a file of the log's folder anew where it says something else. Raises `LogStopped`."""
+    with stopping():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists() or file.read_bytes() != content:
+            replace_file(file, content)
+
+
 def signed_size(folder: Path, name: str) -> int:
     """How many events the published checkpoint of a shard covers. Raises `LogStopped` for one that is damaged."""
-    note = read_note_file(folder / name / CHECKPOINT)
+    return size_in(folder / name / CHECKPOINT)
+
+
+def size_in(checkpoint: Path) -> int:
+    """The same of any copy of a checkpoint; 0 where there is none."""
+    note = read_note_file(checkpoint)
     try:
         return 0 if note is None else read_checkpoint(read_note(note).text).size
     except BadEvidence as bad:
-        raise LogStopped(Stop.CHECKPOINT_IS_NOT_OURS, file=f"{name}/{CHECKPOINT}", reason=bad) from bad
+        raise LogStopped(Stop.CHECKPOINT_IS_NOT_OURS, file=checkpoint, reason=bad) from bad

@@ -14,19 +14,31 @@ world knows it, and the new shard goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from suyuan.evidence.leaves import ShardStart, begin_shard, entries, next_leaf, shards
+from suyuan.evidence.leaves import (
+    ShardStart,
+    begin_shard,
+    entries,
+    forget_unpublished,
+    leave_shards,
+    next_leaf,
+    shards,
+    tell_of_shard,
+)
 from suyuan.evidence.log import Tiles
-from suyuan.evidence.shard_list import read_list, signed_size
+from suyuan.evidence.shard_list import read_list, signed_size, size_in
 from suyuan.evidence.stops import LogStopped, Stop
 from suyuan.evidence.tiles import CHECKPOINT
 
 Connection = psycopg.Connection[TupleRow]
+T = TypeVar("T")
 
 
 class NothingIsLost(Exception):
@@ -43,57 +55,90 @@ class NothingIsLost(Exception):
         )
 
 
-def begin_again(connection: Connection, folder: Path, *, log_name: str, witness_is_ahead: bool = False) -> ShardStart:
-    """Begins a new shard where the newest one cannot go on. Raises `LookupError`, `NothingIsLost` and `LogStopped`.
+def begin_again(
+    connection: Connection,
+    folder: Path,
+    *,
+    log_name: str,
+    second_copies: Path | None = None,
+    witness_is_ahead: bool = False,
+) -> ShardStart:
+    """Begins a new shard where the newest one cannot go on. Raises `NothingIsLost` and `LogStopped`.
 
-    With `witness_is_ahead` both the database and the files were put back, so that only a witness, or the second copy of
-    the last checkpoint, knows of the loss; or the files are gone and the database is too old to make them again.
+    With `witness_is_ahead` both the database and the files were put back, so that only a witness, or the second copies
+    of the last checkpoints, know of the loss; or files are gone or damaged, and the database is too old to make them
+    again.
     """
     with connection.transaction():
-        _remember_shards(connection, folder)
-        (*_, newest) = known = shards(connection)
-        signed, agreed = signed_size(folder, newest.name), _agreed(connection, folder, newest)
-        if newest.is_published and not (folder / newest.name / CHECKPOINT).exists() and not witness_is_ahead:
+        for listed in read_list(folder):
+            tell_of_shard(connection, ShardStart(listed.name, listed.first_seq, listed.origin, is_published=True))
+        forget_unpublished(connection)
+        known = shards(connection)
+        if not known or not (witness_is_ahead or (folder / known[-1].name / CHECKPOINT).exists()):
             raise LogStopped(Stop.CHECKPOINT_IS_MISSING)
-        if agreed == signed and not witness_is_ahead:
-            raise NothingIsLost(newest.name, signed)
-        name = _name_after(newest.name)
-        fresh = ShardStart(name, _where_they_part(connection, folder, known), f"{log_name}/{name}", is_published=False)
+        compared = _Compared(connection, folder, second_copies, witness_is_ahead)
+        first_seq, lost = compared.where_they_part(known)
+        if not (lost or witness_is_ahead):
+            raise NothingIsLost(known[-1].name, signed_size(folder, known[-1].name))
+        leave_shards(connection, [*lost, known[-1].name])
+        name = _name_after(known[-1].name)
+        fresh = ShardStart(name, first_seq, f"{log_name}/{name}", is_published=False)
         begin_shard(connection, fresh)
     return fresh
 
 
-def _remember_shards(connection: Connection, folder: Path) -> None:
-    """Tells the database of the shards that were published and that it has forgotten."""
-    names = {start.name for start in shards(connection)}
-    for listed in read_list(folder):
-        if listed.name not in names:
-            begin_shard(connection, ShardStart(listed.name, listed.first_seq, listed.origin, is_published=True))
+class _Compared(NamedTuple):
+    """The log beside the database. Where a loss is for good, files that cannot be read are a part of it."""
 
+    connection: Connection
+    folder: Path
+    second_copies: Path | None
+    is_for_good: bool
 
-def _where_they_part(connection: Connection, folder: Path, known: Sequence[ShardStart]) -> int:
-    """The first event of which the log and the database do not say the same."""
-    for start in reversed(known):
-        agreed = _agreed(connection, folder, start)
-        # Where a shard is lost from its first event on, the one before it may have lost its last events as well.
-        if agreed or not signed_size(folder, start.name) or start == known[0]:
-            return min(start.first_seq + agreed, next_leaf(connection))
-    raise LookupError("there is no shard yet")
+    def where_they_part(self, known: Sequence[ShardStart]) -> tuple[int, list[str]]:
+        """The first event that the new shard has to hold, and which shards have signed others from there on."""
+        part, lost = next_leaf(self.connection), []
+        for start in reversed(known):
+            agreed = self._agreed(start)
+            if agreed < self._signed(start):
+                lost.append(start.name)
+            if start.name in lost or start == known[-1]:
+                part = min(part, start.first_seq + agreed)
+            # Where a shard is lost from its first event on, the one before it may have lost its last events as well.
+            if agreed:
+                break
+        return part, lost
 
+    def _signed(self, start: ShardStart) -> int:
+        """How many events a shard has signed, as far as anything here tells."""
+        sizes = [self._if_readable(partial(signed_size, self.folder, start.name))]
+        if self.is_for_good and self.second_copies is not None:
+            sizes.append(self._if_readable(partial(size_in, self.second_copies / f"{start.name}.checkpoint")))
+        return max(size or 0 for size in sizes)
 
-def _agreed(connection: Connection, folder: Path, start: ShardStart) -> int:
-    """How many of a shard's signed events the database still has, from its first one on."""
-    tiles = Tiles(folder / start.name)
-    # What differs once differs from there on, because the salts of a leaf are drawn anew; so a bisection finds it.
-    agreed, differs = 0, min(max(next_leaf(connection) - start.first_seq, 0), signed_size(folder, start.name))
-    while agreed < differs:
-        middle = (agreed + differs) // 2
-        seq = start.first_seq + middle
-        if tiles.entry(middle) == entries(connection, seq, seq + 1)[0]:
-            agreed = middle + 1
-        else:
-            differs = middle
-    return agreed
+    def _agreed(self, start: ShardStart) -> int:
+        """How many of a shard's published events the database still has, from its first one on."""
+        tiles = Tiles(self.folder / start.name)
+        published = self._if_readable(partial(signed_size, self.folder, start.name)) or 0
+        # What differs once differs from there on, because the salts of a leaf are drawn anew; so a bisection finds it.
+        agreed, differs = 0, min(max(next_leaf(self.connection) - start.first_seq, 0), published)
+        while agreed < differs:
+            middle = (agreed + differs) // 2
+            seq = start.first_seq + middle
+            entry = self._if_readable(partial(tiles.entry, middle, published))
+            if entry == entries(self.connection, seq, seq + 1)[0]:
+                agreed = middle + 1
+            else:
+                differs = middle
+        return agreed
+
+    def _if_readable(self, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except LogStopped:
+            if not self.is_for_good:
+                raise
+            return None
 
 
 def _name_after(name: str) -> str:

@@ -7,30 +7,19 @@ believes the platform's choice of witnesses, and may write a policy of their own
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from suyuan.base import wire
 from suyuan.evidence import check
-from suyuan.evidence.leaves import ShardStart, shards
-from suyuan.evidence.note import vkey_text
-from suyuan.evidence.shard import stopping
-from suyuan.evidence.shard_list import SHARDS, ShardShown, ShardsShown
+from suyuan.evidence.shard_list import ShardsShown, replace_if_other, write_list
 from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import replace_file
-from suyuan.flows.seal_history import Sealer
+from suyuan.flows.seal_history import Sealer, shards_shown
 
 POLICY = "policy.tlog-policy"
 
 
 def publish_log(sealer: Sealer) -> None:
     """Writes both files anew where they say something else. Raises `LogStopped` and `KeyTrouble`."""
-    starts = [start for start in shards(sealer.connection) if start.is_published]
-    shown = ShardsShown(tuple(_shown(sealer, start) for start in starts))
-    files = {SHARDS: wire.canonical_record(shown), POLICY: policy_text(shown, sealer.policy_text)}
-    with stopping():
-        sealer.folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            _publish(sealer.folder / name, content)
+    shown = shards_shown(sealer)
+    write_list(sealer.folder, shown)
+    replace_if_other(sealer.folder / POLICY, policy_text(shown, sealer.policy_text))
 
 
 def policy_text(shown: ShardsShown, witnesses: bytes) -> bytes:
@@ -46,13 +35,3 @@ def policy_text(shown: ShardsShown, witnesses: bytes) -> bytes:
     except check.BadEvidence as bad:
         raise LogStopped(Stop.POLICY_CANNOT_BE_READ, file=POLICY, reason=bad) from bad
     return text
-
-
-def _shown(sealer: Sealer, start: ShardStart) -> ShardShown:
-    vkeys = tuple(vkey_text(signer.vkey) for signer in sealer.signers(start))
-    return ShardShown(start.name, start.origin, start.first_seq, vkeys)
-
-
-def _publish(file: Path, content: bytes) -> None:
-    if not file.exists() or file.read_bytes() != content:
-        replace_file(file, content)

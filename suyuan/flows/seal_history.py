@@ -29,9 +29,9 @@ from suyuan.evidence import check, links
 from suyuan.evidence.commitment import UnknownKind
 from suyuan.evidence.leaves import ShardStart, entries, keep_leaves, next_leaf, note_published, shards
 from suyuan.evidence.log import ShardLog
-from suyuan.evidence.note import LogSigner
+from suyuan.evidence.note import LogSigner, vkey_text
 from suyuan.evidence.shard import Shard, stopping
-from suyuan.evidence.shard_list import read_list, signed_size
+from suyuan.evidence.shard_list import ShardShown, ShardsShown, read_list, signed_size, write_list
 from suyuan.evidence.stops import LogStopped, Stop
 from suyuan.evidence.witness import INCONSISTENT, Conflict, Cosigned, Refused, Silent, WitnessCaller
 from suyuan.history.store import HistoryIsBroken
@@ -113,7 +113,7 @@ async def _round(sealer: Sealer) -> Round:
         later = known[place + 1 :]
         if start.name in sealer.finished:
             continue
-        if _is_left(start, later):
+        if start.is_left:
             _leave(sealer, start, later[0])
             continue
         shard_log = _log_of(sealer, start)
@@ -179,19 +179,21 @@ def _log_of(sealer: Sealer, start: ShardStart) -> ShardLog:
         (sealer.folder / start.name).mkdir(parents=True, exist_ok=True)
     shard_log = ShardLog.open(shard_of(sealer, start)) if start.is_published else _begin(sealer, start)
     sealer.logs[start.name] = shard_log
+    if not start.is_published:
+        note_published(sealer.connection, start.name)
     return shard_log
 
 
 def _begin(sealer: Sealer, start: ShardStart) -> ShardLog:
     try:
-        shard_log = ShardLog.create(shard_of(sealer, start))
+        return ShardLog.create(shard_of(sealer, start))
     except LogStopped as stopped:
         if stopped.code is not Stop.LOG_EXISTS_ALREADY:
             raise
-        # A sealer that died between the two, or a database of an older day, which is found out at once.
-        shard_log = ShardLog.open(shard_of(sealer, start))
-    note_published(sealer.connection, start.name)
-    return shard_log
+        # A sealer that died before this was noted, or a database of an older day, which is found out at once; whatever
+        # comes of it, the world knows this log.
+        note_published(sealer.connection, start.name)
+        return ShardLog.open(shard_of(sealer, start))
 
 
 def _refuse_other_history(sealer: Sealer, start: ShardStart, shard_log: ShardLog) -> None:
@@ -203,7 +205,7 @@ def _refuse_other_history(sealer: Sealer, start: ShardStart, shard_log: ShardLog
     if known < signed:
         raise LogStopped(Stop.HISTORY_IS_OLDER, shard=start.name, known=max(known, 0), signed=signed)
     last = start.first_seq + signed - 1
-    if shard_log.tiles.entry(signed - 1) != entries(sealer.connection, last, last + 1)[0]:
+    if shard_log.tiles.entry(signed - 1, signed) != entries(sealer.connection, last, last + 1)[0]:
         raise LogStopped(Stop.HISTORY_IS_ANOTHER, shard=start.name, seq=last)
 
 
@@ -221,18 +223,10 @@ def _finish(sealer: Sealer, start: ShardStart, shard_log: ShardLog, following: S
     """Links a shard that is sealed to its end with the next one, once enough witnesses have seen its end."""
     if sealer.policy is not None and shard_log.cosigned_size < shard_log.signed.size:
         return
-    _log_of(sealer, following)
-    links.link(shard_log.shard, shard_log.signed, shard_of(sealer, following), first_seq=following.first_seq)
+    _link(sealer, shard_log.shard, shard_log.signed, following)
     shard_log.close()
     del sealer.logs[start.name]
     sealer.finished.add(start.name)
-
-
-def _is_left(start: ShardStart, later: Sequence[ShardStart]) -> bool:
-    """Whether a shard ends before what it signed, because a later one was begun in its place (`begin_shard`)."""
-    return bool(later) and (
-        later[0].name[:4] == start.name[:4] or min(one.first_seq for one in later) < later[0].first_seq
-    )
 
 
 def _leave(sealer: Sealer, start: ShardStart, following: ShardStart) -> None:
@@ -242,9 +236,27 @@ def _leave(sealer: Sealer, start: ShardStart, following: ShardStart) -> None:
         present.close()
     left = shard_of(sealer, start)
     if left.has_begun():
-        newest = left.newest_published().checkpoint
-        links.link(left, newest, shard_of(sealer, following), first_seq=following.first_seq)
+        _link(sealer, left, left.newest_published().checkpoint, following)
     sealer.finished.add(start.name)
+
+
+def _link(sealer: Sealer, old: Shard, signed: check.Checkpoint, following: ShardStart) -> None:
+    if not following.is_published:
+        _log_of(sealer, following)
+    # What is linked was told of before, so that a database of an older day can be told of it again (`begin_shard`).
+    write_list(sealer.folder, shards_shown(sealer))
+    links.link(old, signed, shard_of(sealer, following), first_seq=following.first_seq)
+
+
+def shards_shown(sealer: Sealer) -> ShardsShown:
+    """Every shard that was begun, as the world is told of it."""
+    begun = [start for start in shards(sealer.connection) if start.is_published]
+    return ShardsShown(tuple(_shown(sealer, start) for start in begun))
+
+
+def _shown(sealer: Sealer, start: ShardStart) -> ShardShown:
+    vkeys = tuple(vkey_text(signer.vkey) for signer in sealer.signers(start))
+    return ShardShown(start.name, start.origin, start.first_seq, vkeys)
 
 
 # --- witnesses -----------------------------------------------------------------------------------

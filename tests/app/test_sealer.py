@@ -108,7 +108,7 @@ def test_what_stops_sealing_is_said_and_ends_with_it(running: Running, database:
         connection.execute(
             "INSERT INTO event (seq, at, kind, body) SELECT 1, at + 1, 'strange/1', body FROM event WHERE seq = 0"
         )
-        running.stops("history_is_broken", "event 1 is of the kind strange/1", "数据库中的历史无法封存")
+        running.stops("history_is_broken", "event 1 is of the kind strange/1", "历史无法封存")
         connection.execute("DELETE FROM event WHERE seq = 1")
         running.goes_on()
         # (5) A database of an older day.

@@ -26,7 +26,7 @@ from psycopg.rows import TupleRow
 
 from suyuan.base import crypto, db
 from suyuan.base.clock import SetClock
-from suyuan.evidence import check, links
+from suyuan.evidence import check, links, shard_list
 from suyuan.evidence.commitment import record_of
 from suyuan.evidence.fsck import fsck
 from suyuan.evidence.leaves import Leaf, ShardStart, shards
@@ -37,7 +37,6 @@ from suyuan.evidence.shard import Shard
 from suyuan.evidence.tiles import replace_file
 from suyuan.evidence.watched_logs import WatchedLogs
 from suyuan.evidence.witness import Conflict, Cosigned, Refused, Silent, Witness
-from suyuan.flows import publish_log as publishing
 from suyuan.flows import seal_history as sealing
 from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.record_outcome import RecordOutcome
@@ -220,7 +219,7 @@ def _live_until(url: str, folder: Path, nth: int, pipe: int) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sealing, "EVENTS_AT_ONCE", STRETCH)
             patch.setattr(sealing, "Shard", functools.partial(Shard, before=step))
-            patch.setattr(publishing, "replace_file", functools.partial(replace_file, before=step))
+            patch.setattr(shard_list, "replace_file", functools.partial(replace_file, before=step))
             _live(url, folder, step, functools.partial(tell, b"S"))
         os._exit(0)
     except BaseException:

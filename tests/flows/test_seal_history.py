@@ -201,7 +201,7 @@ def test_files_and_database_that_are_both_lost_end_a_shard_for_good(
         begin_again(later.connection, house.log_folder, log_name=LOG_NAME)
     fresh = begin_again(later.connection, house.log_folder, log_name=LOG_NAME, witness_is_ahead=True)
     assert fresh == ShardStart("2026-2", 0, f"{LOG_NAME}/2026-2", False)
-    assert shards(later.connection) == [start, fresh]
+    assert shards(later.connection) == [start._replace(is_left=True), fresh]
     assert seal(house, later).sealed == 1
     publish_log(later)
     policy = check.read_policy((house.log_folder / POLICY).read_bytes())

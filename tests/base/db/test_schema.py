@@ -54,7 +54,7 @@ ROWS_LEFT_BY = {
         ("2026-11-22/number/a", 3),
     ),
     "0009": (
-        "INSERT INTO shard VALUES ('2026', 0, 'api.example.com/log/2026', true)",
+        "INSERT INTO shard VALUES ('2026', 0, 'api.example.com/log/2026', true, false)",
         "SELECT name, first_seq, origin FROM shard",
         ("2026", 0, "api.example.com/log/2026"),
     ),

@@ -23,7 +23,8 @@ CREATE TABLE shard (
     name text PRIMARY KEY CHECK (name ~ '^[0-9]{4}(-[0-9]{1,4})?$'),
     first_seq bigint NOT NULL CHECK (first_seq >= 0),
     origin text NOT NULL UNIQUE CHECK (origin <> ''),
-    is_published boolean NOT NULL
+    is_published boolean NOT NULL,
+    is_left boolean NOT NULL
 );
 """
 

@@ -252,7 +252,11 @@ def begin(
         if not shards(connection):
             fail(WORDS[language]["no_shards"], code=1)
         fresh = begin_again(
-            connection, settings.log_folder, log_name=settings.log_prefix, witness_is_ahead=witness_is_ahead
+            connection,
+            settings.log_folder,
+            log_name=settings.log_prefix,
+            second_copies=settings.log_copies,
+            witness_is_ahead=witness_is_ahead,
         )
     tell(WORDS[language]["begun"].format(name=fresh.name, first_seq=fresh.first_seq))
 
