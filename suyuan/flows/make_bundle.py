@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,9 @@ _FIELDS: Mapping[str, tuple[Field, ...]] = {
 }  # fmt: skip
 SEALED = "sealed_"
 _INDEXES = ("source_index", "identity_index", "payee_index")
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_PLACE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 Connection = psycopg.AsyncConnection[TupleRow]
 
@@ -307,12 +311,25 @@ def apply(shelves: Shelves, command: RecordBundle, turn: Turn) -> Decided:
     )  # fmt: skip
     if refusal is not None:
         return Decided(refusal)
+    # What an event says in the open stays for ever, so nothing but a digest and places gets in.
+    if _DIGEST.fullmatch(command.manifest_sha256) is None:
+        return Decided(Refusal(Reason.field_is_malformed, "manifest_sha256"))
+    if not _are_places(command.records, behind=turn.seq):
+        return Decided(Refusal(Reason.field_is_malformed, "records"))
     if not is_line(command.reference):
         return Decided(Refusal(Reason.field_is_malformed, "reference"))
     if holds_personal_value(command.reference):
         return Decided(Refusal(Reason.text_holds_personal_value, "reference"))
     event = BundleMade(command.manifest_sha256, command.records, command.reference, command.officer)
     return Decided(BundleRecorded(turn.seq), (event,))
+
+
+def _are_places(records: Sequence[str], *, behind: int) -> bool:
+    """Whether these are places of history, each once and in order, as a bundle has them."""
+    if not 0 < len(records) <= RECORDS_MAX or not all(map(_PLACE.fullmatch, records)):
+        return False
+    places = [int(record) for record in records]
+    return places == sorted(set(places)) and places[-1] < behind
 
 
 APPLIER = Applier(want, apply)

@@ -205,3 +205,27 @@ def test_the_case_of_a_bundle_is_a_line_that_names_nobody(court: Court, referenc
     refused = court.office.submit(command)
     assert isinstance(refused, Refusal)
     assert refused.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("digest", "records", "field"),
+    [
+        ("13800000001", ["7"], "manifest_sha256"),
+        ("AB" * 32, ["7"], "manifest_sha256"),
+        ("ab" * 32 + "\n", ["7"], "manifest_sha256"),
+        ("ab" * 32, [], "records"),
+        ("ab" * 32, ["Wang Xiaoming, 13800000001"], "records"),
+        ("ab" * 32, ["07"], "records"),
+        ("ab" * 32, ["٧"], "records"),
+        ("ab" * 32, ["7", "7"], "records"),
+        ("ab" * 32, ["8", "7"], "records"),
+        ("ab" * 32, ["9223372036854775807"], "records"),
+        ("ab" * 32, [str(place) for place in range(10_001)], "records"),
+    ],
+)
+def test_nothing_but_a_digest_and_places_of_history_gets_into_it(
+    court: Court, digest: str, records: list[str], field: str
+) -> None:
+    """The event is open and stays for ever, so it is no place for a number or a name."""
+    command = officers.record_bundle(FIRST, digest, records, "case 12", now=court.house.clock.now())
+    assert court.office.submit(command) == Refusal(Reason.field_is_malformed, field)
