@@ -60,6 +60,20 @@ def test_the_same_tree_is_cosigned_again(witness: Witness) -> None:
     assert cosigned(LOG.note(5), witness.add_checkpoint(LOG.request(5, 5), later)).at == later // SECOND
 
 
+def test_a_checkpoint_that_is_sent_again_at_once_costs_no_disk(witness: Witness, tmp_path: Path) -> None:
+    """Every checkpoint is public, so anybody could have the disk written, and the log wait for it."""
+    file = tmp_path / "witness" / "logs" / HASH / "checkpoint"
+    first = witness.add_checkpoint(LOG.request(0, 5), NOW)
+    written = file.stat().st_ino
+    assert witness.add_checkpoint(LOG.request(5, 5), NOW) == first
+    assert file.stat().st_ino == written
+    # A second later it is another cosignature; and a process that did not write it cannot know that the disk has it.
+    assert witness.add_checkpoint(LOG.request(5, 5), Micros(NOW + SECOND)) != first
+    written = file.stat().st_ino
+    open_witness(tmp_path, LOG).add_checkpoint(LOG.request(5, 5), Micros(NOW + SECOND))
+    assert file.stat().st_ino != written
+
+
 def test_another_tree_of_the_same_size_is_refused_and_kept(witness: Witness, tmp_path: Path) -> None:
     """Two signed trees of one size convict the log, whatever old size was sent with the second."""
     witness.add_checkpoint(LOG.request(0, 5), NOW)
