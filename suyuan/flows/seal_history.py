@@ -15,16 +15,17 @@ A sealer that is killed at any moment begins again with (1); what it had not pub
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 import structlog
 from psycopg.rows import TupleRow
 
-from suyuan.base.clock import Clock, plus
+from suyuan.base.clock import SECOND, Clock, plus
 from suyuan.evidence import check, links
 from suyuan.evidence.commitment import UnknownKind
 from suyuan.evidence.leaves import ShardStart, entries, keep_leaves, next_leaf, note_published, shards
@@ -42,6 +43,9 @@ EVENTS_AT_ONCE = 4_096
 STRIDES_PER_ROUND_MAX = 16
 # A witness that did not answer in time is left alone for a while, since waiting for it holds up everybody's proofs.
 SILENCE_S = 10
+# One that is slow says something, but holds them up as well: it is left alone for so many times as long as it took.
+SLOW_S = 1
+SLOW_REST, SLOW_REST_S_MAX = 3, 60
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -134,7 +138,8 @@ async def _seal_shard(sealer: Sealer, start: ShardStart, shard_log: ShardLog, en
     if shard_log.signed.size < shard_log.size:
         shard_log.seal(seen=await _seen(sealer, shard_log, callers))
     # All of them end before the round does, so that none works on a log that was closed meanwhile.
-    ended = await asyncio.gather(*(_cosign(sealer, shard_log, caller) for caller in callers), return_exceptions=True)
+    asked = (_timed(sealer, caller, _cosign(sealer, shard_log, caller)) for caller in callers)
+    ended = await asyncio.gather(*asked, return_exceptions=True)
     for trouble in filter(None, ended):
         raise trouble
 
@@ -267,9 +272,27 @@ async def _seen(sealer: Sealer, shard_log: ShardLog, callers: Sequence[WitnessCa
 
     Raises `LogStopped`.
     """
-    await asyncio.gather(*(_ask_where_it_stands(sealer, shard_log, caller) for caller in callers))
+    asked = (_timed(sealer, caller, _ask_where_it_stands(sealer, shard_log, caller)) for caller in callers)
+    await asyncio.gather(*asked)
     origin = shard_log.signed.origin
     return {name: size for (log_origin, name), size in sealer.stands.items() if log_origin == origin}
+
+
+async def _timed(sealer: Sealer, caller: WitnessCaller, asking: Coroutine[Any, Any, None]) -> None:
+    """Asks a witness, and leaves it alone from the next round on if it took long: at most a quarter of them waits."""
+    began = sealer.clock.now()
+    try:
+        await asking
+    finally:
+        took_s = (sealer.clock.now() - began) / SECOND
+        if took_s > SLOW_S:
+            # A clock that was put forward meanwhile makes it no longer than it can have been.
+            _leave_alone(sealer, caller, min(math.ceil(took_s * SLOW_REST), SLOW_REST_S_MAX))
+
+
+def _leave_alone(sealer: Sealer, caller: WitnessCaller, rest_s: int) -> None:
+    until = plus(sealer.clock.now(), rest_s)
+    sealer.silent_until[caller.name] = max(until, sealer.silent_until.get(caller.name, until))
 
 
 async def _ask_where_it_stands(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) -> None:
@@ -306,7 +329,7 @@ async def _cosign(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) ->
         shard_log.add_cosignatures(answer)
         return
     if isinstance(answer, Silent):
-        sealer.silent_until[caller.name] = plus(sealer.clock.now(), SILENCE_S)
+        _leave_alone(sealer, caller, SILENCE_S)
     if sealer.answers.get(caller.name) != str(answer):
         sealer.answers[caller.name] = str(answer)
         log.warning("witness_does_not_cosign", witness=caller.name, answer=str(answer), size=signed.size)

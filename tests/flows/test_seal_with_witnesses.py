@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from suyuan.base import crypto, db
+from suyuan.base.clock import SetClock
 from suyuan.evidence import check
 from suyuan.evidence.leaves import ShardStart
 from suyuan.evidence.note import cosigner, vkey_text
@@ -32,21 +33,25 @@ LOG_KEY = signers(ShardStart("2026", 0, ORIGIN, False))[0].vkey
 class Moody:
     """A witness that answers as it stands, is silent, or says what it is told to."""
 
-    def __init__(self, near: NearWitness) -> None:
+    def __init__(self, near: NearWitness, clock: SetClock) -> None:
         self.name = near.name
         self.near = near
+        self.clock = clock
         self.says: Silent | Refused | Conflict | None = None
         self.tells = True
+        self.takes_s = 0
         self.asked = 0
 
     async def latest(self, origin: str) -> int | None:
         self.asked += 1
+        self.clock.advance(self.takes_s)
         return await self.near.latest(origin) if self.tells and self.says is None else None
 
     async def add_checkpoint(
         self, old: int, proof: Sequence[bytes], note: bytes
     ) -> Cosigned | Conflict | Silent | Refused:
         self.asked += 1
+        self.clock.advance(self.takes_s)
         return self.says or await self.near.add_checkpoint(old, proof, note)
 
 
@@ -56,7 +61,7 @@ class Bench:
     def __init__(self, house: House, folder: Path) -> None:
         self.house = house
         self.folder = folder
-        self.witnesses = [Moody(self.near(name)) for name in NAMES]
+        self.witnesses = [Moody(self.near(name), house.clock) for name in NAMES]
         lines = [f"witness {name.partition('.')[0]} {vkey_text(one.vkey)}" for name, one in COSIGNERS.items()]
         self.policy = "\n".join([*lines, "group two 2 partner court bureau", "quorum two", ""]).encode()
         self.made: list[Sealer] = []
@@ -130,6 +135,25 @@ def test_a_silent_witness_holds_up_nothing_and_is_left_alone_for_a_while(bench: 
     bench.sell(3)
     bench.seal()
     assert {signed.vkey.name for signed in bench.check(bench.proven(2)).cosigned} == set(NAMES)
+
+
+@pytest.mark.parametrize("says", [None, Refused("http_418")])
+def test_a_slow_witness_is_left_alone_for_longer_than_it_held_up_the_others(bench: Bench, says: Refused | None) -> None:
+    """One that answers just before its deadline, be it with a cosignature or a no, would slow down every round."""
+    slow = bench.witnesses[0]
+    slow.says, slow.takes_s = says, 2
+    assert bench.seal() == (1, 1, 1)
+    before, left_at = slow.asked, bench.house.clock.now()
+    assert before >= 2
+    for number in range(2, 5):
+        bench.sell(number)
+        assert bench.seal() == (1, number, number)
+    assert slow.asked == before
+    assert bench.house.clock.now() == left_at, "nobody waited"
+    bench.house.clock.advance(12)
+    bench.sell(5)
+    bench.seal()
+    assert slow.asked > before
 
 
 def test_below_the_quorum_sealing_goes_on_and_the_proof_says_that_it_is_not_yet_cosigned(bench: Bench) -> None:
