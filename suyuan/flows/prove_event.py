@@ -18,15 +18,17 @@ from typing import NamedTuple
 from suyuan.base.db import Fetch
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.evidence import check
-from suyuan.evidence.commitment import record_of
+from suyuan.evidence.commitment import OPEN_GROUP, record_of
 from suyuan.evidence.leaves import leaf_at, leaves_of, shard_of
 from suyuan.evidence.log import Tiles
-from suyuan.evidence.opening import Opened, open_record
+from suyuan.evidence.opening import Opened, names_of, open_record
 from suyuan.flows.desk import Desk
 from suyuan.flows.show_records import own_redemption
 from suyuan.flows.who_asks import Knock, who_asks
 from suyuan.history.recall import kept_at
 
+# To whom the platform sold a held card on is no business of the partner who sold it to the platform.
+OF_OTHERS = frozenset({"buyer"})
 # A redemption that its operator reverses after years of partial trouble still has fewer.
 EVENTS_OF_A_THING_MAX = 100
 
@@ -49,9 +51,14 @@ class Publication(NamedTuple):
 
 
 async def prove_event(
-    published: Publication, seq: int, *, keys: Mapping[int, bytes] | None = None, names: Collection[str] | None = None
+    published: Publication,
+    seq: int,
+    *,
+    keys: Mapping[int, bytes] | None = None,
+    names: Collection[str] | None = None,
+    without: Collection[str] = (),
 ) -> Proven | Refusal:
-    """Opens an event, all of it that these keys open or only what is named, and proves it.
+    """Opens an event, all of it that these keys open or only what is named, and proves it; but nothing of `without`.
 
     Raises `NotOpen` for a name that is not to be had, `BrokenLeaf`, and `LogStopped` for files that are broken.
     """
@@ -60,11 +67,18 @@ async def prove_event(
     if kept is None or leaf is None or shard is None:
         return Refusal(Reason.event_is_not_sealed_yet)
     tiles, index = Tiles(published.folder / shard.name), seq - shard.first_seq
-    notes = [note for note in (tiles.cosigned(), tiles.checkpoint()) if note is not None and _covers(note, index)]
+    # Read once, because the sealer goes on meanwhile.
+    cosigned = tiles.cosigned()
+    notes = [note for note in (cosigned, tiles.checkpoint()) if note is not None and _covers(note, index)]
     if not notes:
         return Refusal(Reason.event_is_not_sealed_yet)
-    opened = open_record(record_of(kept), leaf, keys or {}, names)
-    return Proven(seq, opened, tiles.proof_against(index, notes[0]), is_cosigned=notes[0] == tiles.cosigned())
+    record = record_of(kept)
+    keys = keys or {}
+    groups = {OPEN_GROUP, *keys}
+    able = [name for name, group in zip(names_of(record), record.groups, strict=True) if group in groups]
+    shown = [name for name in (able if names is None else names) if name not in without]
+    opened = open_record(record, leaf, keys, shown)
+    return Proven(seq, opened, tiles.proof_against(index, notes[0]), is_cosigned=notes[0] == cosigned)
 
 
 def _covers(note: bytes, index: int) -> bool:
@@ -72,7 +86,7 @@ def _covers(note: bytes, index: int) -> bool:
 
 
 async def prove_redemption(desk: Desk, knock: Knock, redemption_id: str) -> list[Proven] | Refusal:
-    """All that the log holds of a redemption of the caller's, its open members. Raises `BadSignature`."""
+    """What the log holds of a redemption of the caller's, its open members. Raises `BadSignature`."""
     # (1) Who asks, and for which redemption of theirs.
     asking = await who_asks(desk, knock)
     if isinstance(asking, Refusal):
@@ -83,6 +97,6 @@ async def prove_redemption(desk: Desk, knock: Knock, redemption_id: str) -> list
     # (2) Each of its events, as far as they are sealed; none is a reason to ask again.
     published = Publication(desk.fetch, desk.log_folder)
     places = await leaves_of(desk.fetch, redemption.id, rows_max=EVENTS_OF_A_THING_MAX)
-    found = [await prove_event(published, seq) for seq in places]
+    found = [await prove_event(published, seq, without=OF_OTHERS) for seq in places]
     proven = [one for one in found if isinstance(one, Proven)]
     return proven or Refusal(Reason.event_is_not_sealed_yet)
