@@ -143,8 +143,10 @@ SENTENCES: dict[Stop, tuple[str, str]] = {
         "{file} 中的条目与其瓦片不符，请先运行 fsck，再用原始条目重建日志。",
     ),
     Stop.WITNESS_IS_AHEAD: (
-        "{witness} saw {seen} entries, and {signed} are known here: put newer copies back, or rebuild." + _FOR_GOOD[0],
-        "见证方 {witness} 已见过 {seen} 条，而此处只知 {signed} 条，请恢复较新的副本或重建。" + _FOR_GOOD[1],
+        "{witness} saw {seen} entries, and {signed} are known here: put newer copies back, or rebuild. If it has no"
+        " checkpoint of that size by our key, it lies: drop it from the policy." + _FOR_GOOD[0],
+        "见证方 {witness} 称已见过 {seen} 条，而此处只知 {signed} 条，请恢复较新的副本或重建。"
+        "若其拿不出由本方密钥签署的该检查点，则所言不实，请将其移出策略。" + _FOR_GOOD[1],
     ),
     Stop.WITNESS_DISAGREES: (
         "{witness} says the tree of {signed} does not continue what it saw; compare them, or drop it if it lies.",
