@@ -151,7 +151,7 @@ async def _places(archive: Archive, wish: BundleWish) -> list[int]:
     places = set(wish.places)
     for thing in wish.things:
         places.update(await leaves_of(archive.fetch, thing, rows_max=EVENTS_OF_A_THING_MAX))
-    return sorted(places)[:RECORDS_MAX]
+    return sorted(places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from suyuan.faces.cli.serve import settings_text, settle_settings
 from suyuan.faces.simulate.witnesses import RunningWitness, policy_text
 from suyuan.history.store import next_seq
 from tests.evidence.authorities_of_time import Authority, served
+from tests.faces.cli.test_evidence import voucher
 
 WITHIN_S = 30.0
 
@@ -53,6 +54,9 @@ class House:
         until(self.settings.line_socket.exists)
         for name in ("anna", "bo"):
             self.admin("officer", "register", str(self.folder / f"{name}.key"))
+        (self.folder / "papers").mkdir()
+        (self.folder / "papers" / "list.json").write_text('{"numbers":["13800000001"]}')
+        (self.folder / "papers" / "foreign.json").write_bytes(voucher())
         until(self.vkeys)
         self.witness.watch(self.vkeys())
         self.propose("Green Cards")
@@ -257,6 +261,10 @@ _MISTAKES: dict[str, tuple[list[str], str, str]] = {
     "no key file": (["--key-file", "{new}"], "cannot be read", "cannot be read"),
     "a warrant that is none": (["--warrant", "wrt_1", "--subject", "slr_1"], "warrant_is_not_in_force", "调取文书"),
     "no paper": (["--paper", "{new}"], "No such file", "No such file"),
+    "a paper of nobody": (["--paper", "{list}"], "list.json: this is none of the platform's papers", "不是有效的平台"),
+    "a paper of somebody else": (["--paper", "{foreign}"], "papers/foreign.json: ", "papers/foreign.json："),
+    "two papers of one name": (["--paper", "{list}", "--paper", "{list}"], "two papers list.json", "同名 list.json"),
+    "a paper without an end": (["--paper", "/dev/zero"], "has more than", "超过"),
 }
 
 
@@ -266,7 +274,8 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing_behind(quiet: House, tmp_p
     more, en, zh = _MISTAKES[mistake]
     there = tmp_path / "there.suyuan-evidence.zip"
     there.write_bytes(b"mine")
-    names = {"new": tmp_path / "new", "there": there}
+    names = {"new": tmp_path / "new", "there": there, "list": quiet.folder / "papers" / "list.json"}
+    names["foreign"] = quiet.folder / "papers" / "foreign.json"
     given = ["0", "--out", str(tmp_path / "new.suyuan-evidence.zip"), "--key-file", str(quiet.folder / "anna.key")]
     given += ["--reference", "case 17", *(word.format(**names) for word in more)]
     for lang, said in {"en": en, "zh": zh}.items():

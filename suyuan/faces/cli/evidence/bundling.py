@@ -39,8 +39,9 @@ from suyuan.faces.cli.admin.office import IS_THERE, Connection, Office
 from suyuan.faces.cli.evidence.platform import Named, look_up, named, nothing_of, settings_of
 from suyuan.faces.cli.speaking import Json, Lang, language_of
 from suyuan.faces.cli.terminal import fail, no_platform, sentence_of, tell
+from suyuan.faces.evidence_checking import Disproved, Trust, look_into
 from suyuan.faces.evidence_page import html
-from suyuan.flows.make_bundle import Archive, BundleRecorded, BundleWish, Exhibits, exhibit_events
+from suyuan.flows.make_bundle import RECORDS_MAX, Archive, BundleRecorded, BundleWish, Exhibits, exhibit_events
 from suyuan.flows.publish_log import POLICY
 from suyuan.flows.read_fields import ReadAsOfficer
 from suyuan.history.frames import LineCaller
@@ -66,6 +67,9 @@ WORDS: dict[Language, dict[str, str]] = {
         " and the field leaf.sealed_keys/1.",
         "not_cosigned": "No bundle was made, for too few witnesses have cosigned these records yet; see"
         " `suyuan evidence witness`, and ask again. {why}",
+        "too_many": "A bundle holds at most {most} records; make several.",
+        "paper_twice": "There are two papers {name}; give yours another name.",
+        "paper_too_large": "{file} is no paper of ours: it has more than {most} bytes.",
         "unstamped": "No bundle was made, and none is on record: {why}.",
     },
     "zh": {
@@ -78,6 +82,9 @@ WORDS: dict[Language, dict[str, str]] = {
         "no_folder": "没有文件夹 {folder}，请先建立，或以 --out 另行指定。",
         "warrant": "调取文书未列明全部内容；文书须列明每个 --subject、每个 --field，以及字段 leaf.sealed_keys/1。",
         "not_cosigned": "未制作证据包：联署的见证方尚未达到法定数，请见 `suyuan evidence witness`，稍后再试。{why}",
+        "too_many": "一个证据包最多含 {most} 条记录，请分为多个。",
+        "paper_twice": "有两份文书同名 {name}，请另取名称。",
+        "paper_too_large": "{file} 不是本平台文书：超过 {most} 字节。",
         "unstamped": "未制作证据包，历史中亦无其记录：{why}",
     },
 }
@@ -115,7 +122,7 @@ def bundle(
     _demand_new_file(out, language)
     office = Office(settings_of(data), key, language, is_for_machines)
     policy = _policy(office)
-    making = _Making(office, policy, _papers(paper or []), reference or warrant, *_authority(office))
+    making = _Making(office, policy, _papers(paper or [], language), reference or warrant, *_authority(office))
     read = None
     if warrant:
         fields, now = [RECORD_KEY.name, *(field or ())], clock.SystemClock().now()
@@ -159,9 +166,11 @@ class _Making:
 
         async def story(line: LineCaller, vault: Vault, connection: Connection) -> tuple[int, bytes] | Refusal:
             archive = _archive(office.settings, line, vault, connection)
-            _, missing = await look_up(archive.fetch, what)
+            places, missing = await look_up(archive.fetch, what)
             if missing is not None:
                 fail(nothing_of(office.settings, missing, office.language), code=1)
+            if len(places) > RECORDS_MAX:
+                fail(say["too_many"].format(most=RECORDS_MAX))
             return await self._made(archive, BundleWish(*what, read))
 
         try:
@@ -169,6 +178,8 @@ class _Making:
         except BadEvidence as bad:
             why = bad.zh if office.language == "zh" else str(bad)
             fail(say["not_cosigned"].format(why=why) if bad.code is Wrong.QUORUM_IS_MISSED else why, code=1)
+        except Disproved as bad:
+            fail(bad.zh if office.language == "zh" else str(bad), code=1)
         except LogStopped as stopped:
             fail(sentence_of(stopped, office.language), code=1)
         except (BrokenLeaf, bundles.NotAskedFor, ValueError) as bad:
@@ -188,6 +199,7 @@ class _Making:
         packed = await bundles.finish(assembled, self.authority)
         if isinstance(packed, Unstamped):
             _fail_unstamped(packed, office.language)
+        self._check(packed)
         records = [str(exhibit.seq) for exhibit in found.exhibits]
         told = officers.record_bundle(office.officer, assembled.digest.hex(), records, self.reference, now=now)
         answer = await archive.line.submit(told)
@@ -196,7 +208,16 @@ class _Making:
         assert isinstance(answer, BundleRecorded), "the line answers a bundle with nothing else"
         return len(records), packed
 
+    def _check(self, packed: bytes) -> None:
+        """As a reader will, who trusts our keys: a paper that is not ours, or about something else, goes nowhere."""
+        own = load_keys(self.office.settings)
+        named = {own.key_id: own.public_key}
+        trust = Trust(read_policy(self.policy), self.tsa_chain, (), lambda _paper, _check: named)
+        look_into(packed, trust, now=clock.SystemClock().now())
+
     def _contents(self, found: Exhibits) -> Contents:
+        for name in found.papers.keys() & self.papers.keys():
+            fail(WORDS[self.office.language]["paper_twice"].format(name=name), code=1)
         office, now = self.office, clock.SystemClock().now()
         believed = read_policy(self.policy)
         with office.reading() as connection:
@@ -258,11 +279,21 @@ def _fail_unstamped(why: Unstamped, language: Language) -> NoReturn:
     fail(WORDS[language]["unstamped"].format(why=why.zh if language == "zh" else why.en), code=1)
 
 
-def _papers(files: list[Path]) -> Mapping[str, bytes]:
-    try:
-        return {file.name: file.read_bytes()[:PAPER_BYTES_MAX] for file in files}
-    except OSError as trouble:
-        fail(f"{trouble.filename}: {trouble.strerror}")
+def _papers(files: list[Path], language: Language) -> Mapping[str, bytes]:
+    """Each whole, and by a name of its own."""
+    papers: dict[str, bytes] = {}
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                content = opened.read(PAPER_BYTES_MAX + 1)
+        except OSError as trouble:
+            fail(f"{trouble.filename}: {trouble.strerror}")
+        if len(content) > PAPER_BYTES_MAX:
+            fail(WORDS[language]["paper_too_large"].format(file=file, most=PAPER_BYTES_MAX))
+        if file.name in papers:
+            fail(WORDS[language]["paper_twice"].format(name=file.name))
+        papers[file.name] = content
+    return papers
 
 
 def _keys(settings: Settings, policy: Policy, connection: roll.Connection) -> tuple[KeyListed, ...]:
