@@ -5,7 +5,8 @@ members fill the file from its first byte on, one behind the other, followed by 
 each, and by nothing else: no comment, no extra field, no encryption, no link, no folder, no size that comes later.
 All sizes are added up before anything is inflated, and nothing inflates beyond the size that it names.
 
-Members are stored or deflated; names are ASCII, `/` between at most three parts, unlike also where case is ignored.
+Members are stored or deflated; names are ASCII, `/` between at most three parts, unlike also where case is ignored, and
+no part ends in a dot, which Windows leaves out: `verify.py.` would take the place of `verify.py` there.
 Whatever Python's `zipfile` writes from plain files and names is of this form. The layout is that of APPNOTE.TXT, 4.3.
 """
 
@@ -25,7 +26,8 @@ BUNDLE_BYTES_MAX = 64 << 20
 # Ten thousand records and what stands beside them.
 BUNDLE_FILES_MAX = 50_000
 
-_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,99}/){0,2}[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
+_NAME = re.compile(rf"(?:{_PART}/){{0,2}}{_PART}")
 _END, _END_MARK = struct.Struct("<4s4H2LH"), b"PK\x05\x06"
 _ENTRY, _ENTRY_MARK = struct.Struct("<4s6H3L5H2L"), b"PK\x01\x02"
 _LOCAL, _LOCAL_MARK = struct.Struct("<4s5H3L2H"), b"PK\x03\x04"

@@ -81,6 +81,9 @@ def test_an_archive_of_nothing_holds_nothing() -> None:
         "a" * 101,
         "~",
         "-rf",
+        "verify.py.",
+        "records/17./leaf.bin",
+        ".",
         "",
     ],
 )
