@@ -175,6 +175,8 @@ def test_a_proof_is_good_for_whoever_has_the_policy(house: House) -> None:
     [
         (["prp_nobody"], "en", "History holds nothing of prp_nobody; look it up with `suyuan history show`."),
         (["0", "prp_nobody"], "en", "History holds nothing of prp_nobody"),
+        (["9" * 20], "en", "History holds nothing of 99999999999999999999"),
+        (["9" * 5_000], "en", "History holds nothing of 99999"),
         (["0", "99999999999999999999999"], "zh", "历史中没有 99999999999999999999999 的内容"),
         (["0", "１"], "zh", "历史中没有 １ 的内容，请用 `suyuan history show` 查对。"),
     ],

@@ -20,7 +20,7 @@ from suyuan.base import db
 from suyuan.base.clock import SystemClock
 from suyuan.base.refusals import Language, Refusal
 from suyuan.config import BadSettings, Settings, load_settings
-from suyuan.evidence.check import BadEvidence, read_checkpoint, read_note
+from suyuan.evidence.check import BadEvidence, decimal, read_checkpoint, read_note
 from suyuan.evidence.leaves import ShardStart, entries, leaf_at, leaves_of, next_leaf, shards
 from suyuan.evidence.log import Tiles
 from suyuan.evidence.opening import BrokenLeaf
@@ -273,12 +273,14 @@ class Named(NamedTuple):
 
 def named(what: Sequence[str]) -> Named:
     """
-    >>> named(["17", "rdm_1", "１"])
-    Named(places=(17,), things=('rdm_1', '１'))
+    >>> named(["17", "rdm_1", "１", "9" * 20])
+    Named(places=(17,), things=('rdm_1', '１', '99999999999999999999'))
     """
-    is_place = [one.isascii() and one.isdigit() for one in what]
-    places = tuple(int(one) for one, holds in zip(what, is_place, strict=True) if holds)
-    return Named(places, tuple(one for one, holds in zip(what, is_place, strict=True) if not holds))
+    places = {one: decimal(one) for one in what}
+    return Named(
+        tuple(place for place in places.values() if place is not None),
+        tuple(one for one, place in places.items() if place is None),
+    )
 
 
 async def look_up(fetch: db.Fetch, what: Named) -> tuple[list[int], str | None]:
