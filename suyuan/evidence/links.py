@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from suyuan.evidence import check
-from suyuan.evidence.note import ed25519_fits, sign_note
+from suyuan.evidence.note import LogSigner, ed25519_fits, sign_note, signature_fits
 from suyuan.evidence.shard import Shard, stopping
 from suyuan.evidence.stops import LogStopped, Stop
 from suyuan.evidence.tiles import LINK, NEXT, read_note_file, replace_file
@@ -85,12 +85,33 @@ def link(old: Shard, signed: check.Checkpoint, new: Shard, *, first_seq: int) ->
     with stopping():
         for shard in (old, new):
             shard.folder.mkdir(parents=True, exist_ok=True)
-        found = [(file, note) for _, file in files if (note := read_note_file(file)) is not None]
-        for file, note in found:
-            if not note.startswith(text + b"\n"):
+        signers = [*old.signers, *new.signers]
+        found = []
+        for shard, file in files:
+            standing = read_note_file(file)
+            if standing is None or not _is_signed(standing, shard.signers):
+                # One that is damaged says nothing, and is made again.
+                continue
+            if not standing.startswith(text + b"\n"):
                 raise LogStopped(Stop.SHARD_IS_CLOSED, file=file.name)
-        note = found[0][1] if found else sign_note(text, [*old.signers, *new.signers])
+            if _is_signed(standing, signers):
+                found.append((file, standing))
+        note = found[0][1] if found else sign_note(text, signers)
         for shard, file in files:
             if (file, note) not in found:
                 replace_file(file, note, shard.before)
     return note
+
+
+def _is_signed(note: bytes, signers: Sequence[LogSigner]) -> bool:
+    """Whether every one of these keys has signed the note."""
+    try:
+        opened = check.read_note(note)
+    except check.BadEvidence:
+        return False
+    lines = {(line.name, line.key_id): line.blob for line in opened.signatures}
+    vkeys = [signer.vkey for signer in signers]
+    return all(
+        (blob := lines.get((vkey.name, vkey.key_id))) is not None and signature_fits(vkey, opened.text, blob)
+        for vkey in vkeys
+    )

@@ -176,6 +176,22 @@ def test_a_database_of_the_year_before_does_not_begin_the_year_again(
     assert [start.name for start in shards(sealer.connection)] == ["2026", "2027", "2027-2"]
 
 
+@pytest.mark.parametrize("at", [0, 40, -100, -3])
+@pytest.mark.parametrize("name", ["2026/next", "2027/link"])
+def test_a_link_that_is_damaged_is_made_again_from_its_other_copy(
+    house: House, next_sealer: Callable[..., Sealer], name: str, at: int
+) -> None:
+    year_after_year(house, next_sealer())
+    file = house.log_folder / name
+    before = file.read_bytes()
+    damaged = bytearray(before)
+    damaged[at] ^= 1
+    file.write_bytes(damaged)
+    seal(house, next_sealer())
+    assert file.read_bytes() == before
+    assert chain(house) == [("2027", 2, 2)]
+
+
 def test_a_loss_after_a_loss_is_told_as_well(house: House, next_sealer: Callable[..., Sealer]) -> None:
     """The second backup is older than the first loss, so the database knows nothing of that either."""
     for number in range(4):

@@ -386,7 +386,7 @@ def run(url: str, **how: Any) -> None:
 
 
 def test_no_log_forks_whatever_happens(database: str) -> None:
-    run(database, max_examples=12, stateful_step_count=20)
+    run(database, max_examples=40, stateful_step_count=25)
 
 
 @pytest.mark.nightly
