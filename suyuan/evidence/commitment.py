@@ -14,8 +14,9 @@ another person in it, not even by guessing; and where r is gone, the digest stay
 as well, each once, so that a record cannot hold one member twice and show each party another.
 
 What a member is about stands in its type (`privacy.classes`): an open one is about nobody, any other about the event's
-`seller` or `subject`, except what `_OF_CARDS` names, which is about the card and forgotten with its redemption. The
-network from which strangers called is about nobody whom anyone could forget, so it is open.
+`seller` or `subject`, except what `_OF_CARDS` names, which is about the card and forgotten with its redemption. A key
+that lives on a person's device is about that person. The network from which strangers called is about nobody whom
+anyone could forget, so it is open.
 
 >>> from suyuan.history.events import PayoutPaid, encode
 >>> kept = Kept(7, 1_700_000_000_000_000, "payout_paid/1", encode(PayoutPaid("rdm_1", "B-1", 8000, "money")))
@@ -47,6 +48,8 @@ OPEN_GROUP = 0
 NOBODY = ""
 _PREFIX = b"suyuan record 1\n"
 _OF_CARDS: dict[type[Fact], tuple[str, ...]] = {RedemptionTaken: ("source_index", "sealed_serial", "sealed_secret")}
+# Where the device is named, the key is the one that was made on it, and else a partner's.
+_DEVICE, _OF_DEVICES = "device", ("key", "public_key")
 _NAMING = ("seller", "subject")
 _THINGS = ("redemption", "export", "request", "warrant", "paper", "proposal")
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -94,6 +97,8 @@ class _Kind(NamedTuple):
     """The members that name the subjects of the groups from 1 on."""
     lists: frozenset[str]
     thing: str | None
+    by_device: _Kind | None = None
+    """The same for events in which a person's own device signed; None where none can."""
 
 
 def record_of(kept: Kept) -> Record:
@@ -102,6 +107,8 @@ def record_of(kept: Kept) -> Record:
     members = _members.decode(kept.body)
     if kind is None or tuple(members) != kind.names:
         raise UnknownKind(f"event {kept.seq} is of the kind {kept.kind}, which this version does not know; update it")
+    if kind.by_device is not None and _text.decode(members[_DEVICE]) is not None:
+        kind = kind.by_device
     texts = [b'"seq":%d' % kept.seq, b'"at":%d' % kept.at]
     thing = "" if kind.thing is None else _id_of(members[kind.thing])
     if kind.lists:
@@ -201,7 +208,7 @@ def commitments_of(record: Record, keys: Sequence[bytes]) -> list[bytes]:
     return [sha256(drawn[group][piece] + text).digest() for (group, piece), text in members]
 
 
-def _kind(event: type[Fact]) -> _Kind:
+def _kind(event: type[Fact], *, by_device: bool = False) -> _Kind:
     hints = get_type_hints(event, include_extras=True)
     # As the canonical body has them, which names the kind too.
     names = tuple(sorted([*event.__struct_fields__, "kind"]))
@@ -211,6 +218,8 @@ def _kind(event: type[Fact]) -> _Kind:
     assert not (lists and whose), "a kind tells of one person or lists many"
     about = {} if whose is None else dict.fromkeys(personal, whose)
     about |= dict.fromkeys(_OF_CARDS.get(event, ()), "redemption")
+    if by_device and whose is not None:
+        about |= dict.fromkeys((name for name in _OF_DEVICES if name in hints), whose)
     naming = tuple(dict.fromkeys(about[name] for name in names if name in about))
     groups = [naming.index(about[name]) + 1 if name in about else OPEN_GROUP for name in names]
     return _Kind(
@@ -222,6 +231,7 @@ def _kind(event: type[Fact]) -> _Kind:
         naming=naming,
         lists=lists,
         thing=next((name for name in _THINGS if name in hints), None),
+        by_device=_kind(event, by_device=True) if _DEVICE in hints and not by_device else None,
     )
 
 

@@ -245,7 +245,8 @@ def _contradictions(paper: Voucher | Certificate | OpenedFields, records: Iterab
         found = [one for one in records if one.seq == paper.seq]
         yield from (name for one in found for name in paper.differs_from(one.record))
     elif isinstance(paper, Voucher):
-        found = [one for one in records if one.record.get("redemption") == paper.redemption]
+        # A record that does not say what it is of could not be told from one of something else.
+        found = [one for one in records if one.record.get("redemption") == paper.redemption and "kind" in one.record]
         yield from (name for one in found for name in paper.differs_from(one.record | {"seq": one.seq}))
     else:
         # The record names nobody any more, so it is known by its place and by the fingerprints of the keys.

@@ -248,7 +248,8 @@ def _prelog(archive: Archive, kept: Kept) -> Prelog:
     return Prelog(
         seq=kept.seq,
         source=told.get("partner") or "platform",
-        signed_by=told.get("key") or "",
+        # A key on a person's device is theirs, and stays with what is about them.
+        signed_by="" if told.get("device") else told.get("key") or "",
         operator=told.get("by") or told.get("reader") or "",
         device="key made on the device" if told.get("device") else "",
         network="network part of the address" if told.get("ip_prefix") else "",

@@ -408,10 +408,10 @@ SHOP_PAPER = Field(
     "paper", "shop_paper", 1, Privacy.IDENTITY, hidden, Words("paper that a shop has scanned", "门店扫描的纸质材料"),
     (ANSWER_SUBJECT, ANSWER_AUTHORITY),
 )  # fmt: skip
-# Opens what a record of the public log says of one person, so it is given to that person, or by an authority's order.
+# Opens what a record of the public log says of one person, by an authority's order.
 RECORD_KEY = Field(
     "leaf", "sealed_keys", 1, Privacy.IDENTITY, hidden,
-    Words("key that opens a record of the public log", "开启公开日志记录的密钥"), (ANSWER_SUBJECT, ANSWER_AUTHORITY),
+    Words("key that opens a record of the public log", "开启公开日志记录的密钥"), (ANSWER_AUTHORITY,),
 )  # fmt: skip
 
 SELLER_FIELDS = (SELLER_NAME, SELLER_IDENTITY, SELLER_NUMBER, SELLER_PAYEE)

@@ -22,6 +22,7 @@ from suyuan.evidence.commitment import (
     salts_of,
 )
 from suyuan.history.events import (
+    DeviceBound,
     Event,
     PayoutPaid,
     RedemptionRefused,
@@ -157,3 +158,22 @@ def test_an_event_of_a_later_suyuan_is_not_sealed_by_guess() -> None:
 def test_refused_requests_are_about_whom_they_name() -> None:
     (event,) = [event for event in EXAMPLES if isinstance(event, RedemptionRefused)]
     assert record_of(kept(event)).subjects == [event.seller]
+
+
+def open_names(event: Event) -> set[str]:
+    record = record_of(kept(event))
+    members = zip(record.groups, record.texts, strict=True)
+    return {text.partition(b":")[0].decode().strip('"') for group, text in members if group == OPEN_GROUP}
+
+
+@pytest.mark.parametrize("kind", [RedemptionTaken, RedemptionRefused], ids=lambda kind: kind.__name__)
+def test_a_key_on_a_persons_device_is_theirs_and_a_partners_is_nobodys(kind: type[Event]) -> None:
+    """It signs all that they sell, so an open one would link them to each other, and to their phone, for ever."""
+    (event,) = [event for event in EXAMPLES if isinstance(event, kind)]
+    assert "key" in open_names(msgspec.structs.replace(event, device=None))
+    assert "key" not in open_names(msgspec.structs.replace(event, device="dev_1"))
+
+
+def test_the_binding_of_a_device_says_nothing_of_it_in_the_open() -> None:
+    (event,) = [event for event in EXAMPLES if isinstance(event, DeviceBound)]
+    assert open_names(event) == {"seq", "at", "kind", "algorithm"}

@@ -32,7 +32,7 @@ ANOTHERS: dict[Language, str] = {
 def _shown(name: str, value: object) -> object:
     """As people read it: instants as such, fingerprints to be compared one by one."""
     if isinstance(value, tuple):
-        return " ".join(value)
+        return " ".join(map(str, value))
     return clock.text(value) if name in INSTANTS and isinstance(value, int) else value
 
 

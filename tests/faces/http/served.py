@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -48,9 +49,9 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(url: str) -> Iterator[Served]:
+def served(url: str, log_folder: Path = Path("not-sealed")) -> Iterator[Served]:
     """Serves until the test is over."""
-    with open_house(url) as house, socket.socket(proto=socket.IPPROTO_TCP) as listens:
+    with open_house(url, log_folder=log_folder) as house, socket.socket(proto=socket.IPPROTO_TCP) as listens:
         # Told what protocol it speaks, asyncio does not make each answer wait for the other side's acknowledgement.
         listens.bind(("127.0.0.1", 0))
         app = build(house.desk, trusted_proxies=("127.0.0.1",))

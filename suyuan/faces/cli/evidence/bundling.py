@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
+import msgspec
 import typer
 
 from suyuan.app.keys import load_keys
@@ -69,6 +70,7 @@ WORDS: dict[Language, dict[str, str]] = {
         " `suyuan evidence witness`, and ask again. {why}",
         "too_many": "A bundle holds at most {most} records; make several.",
         "paper_twice": "There are two papers {name}; give yours another name.",
+        "paper_names": "{name} names a seller; it goes with a bundle whose --warrant names them as a --subject.",
         "paper_too_large": "{file} is no paper of ours: it has more than {most} bytes.",
         "unstamped": "No bundle was made, and none is on record: {why}.",
     },
@@ -84,6 +86,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "not_cosigned": "未制作证据包：联署的见证方尚未达到法定数，请见 `suyuan evidence witness`，稍后再试。{why}",
         "too_many": "一个证据包最多含 {most} 条记录，请分为多个。",
         "paper_twice": "有两份文书同名 {name}，请另取名称。",
+        "paper_names": "{name} 指明了卖卡人，须与以 --warrant 及 --subject 指明其本人的证据包同用。",
         "paper_too_large": "{file} 不是本平台文书：超过 {most} 字节。",
         "unstamped": "未制作证据包，历史中亦无其记录：{why}",
     },
@@ -218,6 +221,9 @@ class _Making:
     def _contents(self, found: Exhibits) -> Contents:
         for name in found.papers.keys() & self.papers.keys():
             fail(WORDS[self.office.language]["paper_twice"].format(name=name), code=1)
+        for name, paper in self.papers.items():
+            if (seller := _seller_of(paper)) and seller not in found.subjects:
+                fail(WORDS[self.office.language]["paper_names"].format(name=name), code=1)
         office, now = self.office, clock.SystemClock().now()
         believed = read_policy(self.policy)
         with office.reading() as connection:
@@ -277,6 +283,20 @@ def _authority(office: Office) -> tuple[bytes, HttpTsa] | tuple[None, None]:
 
 def _fail_unstamped(why: Unstamped, language: Language) -> NoReturn:
     fail(WORDS[language]["unstamped"].format(why=why.zh if language == "zh" else why.en), code=1)
+
+
+class _Named(msgspec.Struct):
+    """As much of a paper as says whom it names."""
+
+    voucher: dict[str, Any] = {}
+
+
+def _seller_of(paper: bytes) -> str:
+    """The seller whom a voucher names by pseudonym; nothing for any other paper."""
+    try:
+        return str(msgspec.json.decode(paper, type=_Named).voucher.get("seller", ""))
+    except msgspec.MsgspecError:
+        return ""
 
 
 def _papers(files: list[Path], language: Language) -> Mapping[str, bytes]:
