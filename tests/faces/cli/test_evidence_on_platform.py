@@ -264,7 +264,7 @@ _MISTAKES: dict[str, tuple[list[str], str, str]] = {
     "a warrant that is none": (["--warrant", "wrt_1", "--subject", "slr_1"], "warrant_is_not_in_force", "调取文书"),
     "no paper": (["--paper", "{new}"], "No such file", "No such file"),
     "a paper of nobody": (["--paper", "{list}"], "list.json: this is none of the platform's papers", "不是有效的平台"),
-    "a paper of somebody else": (["--paper", "{foreign}"], "papers/foreign.json: ", "papers/foreign.json："),
+    "a paper of somebody else": (["--paper", "{foreign}"], "foreign.json names a seller", "foreign.json 指明了卖卡人"),
     "two papers of one name": (["--paper", "{list}", "--paper", "{list}"], "two papers list.json", "同名 list.json"),
     "a paper without an end": (["--paper", "/dev/zero"], "has more than", "超过"),
 }
