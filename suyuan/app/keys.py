@@ -19,7 +19,7 @@ from suyuan.base import crypto
 from suyuan.base.clock import SystemClock
 from suyuan.base.crypto import PublicKey, Signer
 from suyuan.config import Settings
-from suyuan.evidence.note import LogSigner, ed25519_signer, sm2_signer
+from suyuan.evidence.log.note import LogSigner, ed25519_signer, sm2_signer
 from suyuan.outside.kms import Transit, TransitKms
 from suyuan.privacy.keyring import (
     KEY_BYTES,

@@ -23,10 +23,10 @@ from suyuan.base import db
 from suyuan.base.clock import SystemClock, monotonic_s
 from suyuan.config import Settings
 from suyuan.evidence import check
-from suyuan.evidence.leaves import ShardStart
-from suyuan.evidence.note import LogSigner
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import replace_file
+from suyuan.evidence.log.note import LogSigner
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import replace_file
+from suyuan.evidence.records.leaves import ShardStart
 from suyuan.flows.publish_log import publish_log
 from suyuan.flows.seal_history import Sealer, seal_history
 from suyuan.outside.witnesses import HttpWitness

@@ -18,8 +18,10 @@ import msgspec
 from suyuan.base import clock
 from suyuan.base.clock import Micros
 from suyuan.base.crypto import BadPaper, BadSignature, NoSm2, PublicKey, sm2
-from suyuan.evidence.bundle import CHAIN, KEYS, TOKEN
-from suyuan.evidence.bundle_facts import LOG, KeyList
+from suyuan.evidence.bundle.facts import LOG, KeyList
+from suyuan.evidence.bundle.opened import OpenedFields, check_opened
+from suyuan.evidence.bundle.packing import CHAIN, KEYS, TOKEN
+from suyuan.evidence.bundle.timestamp import BadToken, check_token, roots_of
 from suyuan.evidence.check import (
     SM2_SM3,
     BadEvidence,
@@ -37,9 +39,7 @@ from suyuan.evidence.check import (
 from suyuan.evidence.check.archive import read_archive
 from suyuan.evidence.check.report import Said, Unchecked, what_was_checked, what_was_not_checked
 from suyuan.evidence.check.wrong import printable
-from suyuan.evidence.note import ed25519_fits, signature_fits
-from suyuan.evidence.opened import OpenedFields, check_opened
-from suyuan.evidence.timestamp import BadToken, check_token, roots_of
+from suyuan.evidence.log.note import ed25519_fits, signature_fits
 from suyuan.faces.evidence_made_again import compare_words
 from suyuan.history.events import kind_of_type
 from suyuan.history.privacy_events import SubjectsShredded

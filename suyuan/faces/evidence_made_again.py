@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from suyuan.evidence.bundle import (
+from suyuan.evidence.bundle.facts import Custody, Environment, KeyList, LinkList, PrelogList
+from suyuan.evidence.bundle.packing import (
     CHAIN,
     CUSTODY,
     ENVIRONMENT,
@@ -30,12 +31,11 @@ from suyuan.evidence.bundle import (
     Contents,
     Exhibit,
 )
-from suyuan.evidence.bundle_facts import Custody, Environment, KeyList, LinkList, PrelogList
-from suyuan.evidence.bundle_readme import README_EN, README_ZH, readmes
+from suyuan.evidence.bundle.readme import README_EN, README_ZH, readmes
 from suyuan.evidence.check import BadEvidence, CheckedRecord, member, verify_source
 from suyuan.evidence.check.report import Said
-from suyuan.evidence.commitment import record_of_texts
-from suyuan.evidence.opening import Opened
+from suyuan.evidence.records.commitment import record_of_texts
+from suyuan.evidence.records.opening import Opened
 from suyuan.faces.evidence_page import html
 
 FOR_PEOPLE = (PAGE, README_EN, README_ZH, VERIFY)

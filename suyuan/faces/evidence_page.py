@@ -17,9 +17,9 @@ import msgspec
 from suyuan.base.clock import SECOND
 from suyuan.base.money import Fen, yuan
 from suyuan.base.refusals import Language
-from suyuan.evidence.bundle import Contents, Exhibit, check_exhibit
+from suyuan.evidence.bundle.packing import Contents, Exhibit, check_exhibit
 from suyuan.evidence.check import CheckedProof, read_policy
-from suyuan.evidence.opening import names_of
+from suyuan.evidence.records.opening import names_of
 from suyuan.faces.evidence_style import STYLE
 from suyuan.faces.evidence_words import AUTHORITIES, HOW, LIMITS, MEMBERS, NOTICE, RULES, SAID
 from suyuan.privacy.purposes import Citation, Words

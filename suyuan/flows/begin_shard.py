@@ -22,7 +22,11 @@ from typing import NamedTuple, TypeVar
 import psycopg
 from psycopg.rows import TupleRow
 
-from suyuan.evidence.leaves import (
+from suyuan.evidence.log.shard_list import read_list, signed_size, size_in
+from suyuan.evidence.log.shard_log import Tiles
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import CHECKPOINT
+from suyuan.evidence.records.leaves import (
     ShardStart,
     begin_shard,
     entries,
@@ -32,10 +36,6 @@ from suyuan.evidence.leaves import (
     shards,
     tell_of_shard,
 )
-from suyuan.evidence.log import Tiles
-from suyuan.evidence.shard_list import read_list, signed_size, size_in
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import CHECKPOINT
 
 Connection = psycopg.Connection[TupleRow]
 T = TypeVar("T")

@@ -25,12 +25,12 @@ from psycopg.rows import TupleRow
 from suyuan.base.crypto import PlatformKey
 from suyuan.base.db import Fetch, fetch_of
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.evidence.bundle import Exhibit
-from suyuan.evidence.bundle_facts import Link, Prelog
-from suyuan.evidence.commitment import NOBODY, OPEN_GROUP, Record, record_of
-from suyuan.evidence.leaves import Leaf, closing_places, leaf_at, leaves_of, shard_of
-from suyuan.evidence.opened import OpenedField, OpenedFields, sign_opened
-from suyuan.evidence.opening import names_of
+from suyuan.evidence.bundle.facts import Link, Prelog
+from suyuan.evidence.bundle.opened import OpenedField, OpenedFields, sign_opened
+from suyuan.evidence.bundle.packing import Exhibit
+from suyuan.evidence.records.commitment import NOBODY, OPEN_GROUP, Record, record_of
+from suyuan.evidence.records.leaves import Leaf, closing_places, leaf_at, leaves_of, shard_of
+from suyuan.evidence.records.opening import names_of
 from suyuan.flows.officer_signature import check_signed_now, want_signed_now
 from suyuan.flows.prove_event import EVENTS_OF_A_THING_MAX, Publication, prove_event
 from suyuan.flows.read_fields import ReadAsOfficer, read_as_officer

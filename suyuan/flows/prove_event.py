@@ -18,10 +18,10 @@ from typing import NamedTuple
 from suyuan.base.db import Fetch
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.evidence import check
-from suyuan.evidence.commitment import OPEN_GROUP, record_of
-from suyuan.evidence.leaves import leaf_at, leaves_of, shard_of
-from suyuan.evidence.log import Tiles
-from suyuan.evidence.opening import Opened, names_of, open_record
+from suyuan.evidence.log.shard_log import Tiles
+from suyuan.evidence.records.commitment import OPEN_GROUP, record_of
+from suyuan.evidence.records.leaves import leaf_at, leaves_of, shard_of
+from suyuan.evidence.records.opening import Opened, names_of, open_record
 from suyuan.flows.desk import Desk
 from suyuan.flows.show_records import own_redemption
 from suyuan.flows.who_asks import Knock, who_asks

@@ -1,6 +1,6 @@
 """What readers of the log need beside its shards: which there are, and whose word counts.
 
-`shards.json` (`evidence.shard_list`) lists every shard that was begun. The file
+`shards.json` (`evidence.log.shard_list`) lists every shard that was begun. The file
 `policy.tlog-policy` (c2sp.org/tlog-policy) names all of them and the platform's witnesses; whoever checks a proof by it
 believes the platform's choice of witnesses, and may write a policy of their own instead.
 """
@@ -8,8 +8,8 @@ believes the platform's choice of witnesses, and may write a policy of their own
 from __future__ import annotations
 
 from suyuan.evidence import check
-from suyuan.evidence.shard_list import ShardsShown, replace_if_other, write_list
-from suyuan.evidence.stops import LogStopped, Stop
+from suyuan.evidence.log.shard_list import ShardsShown, replace_if_other, write_list
+from suyuan.evidence.log.stops import LogStopped, Stop
 from suyuan.flows.seal_history import Sealer, shards_shown
 
 POLICY = "policy.tlog-policy"

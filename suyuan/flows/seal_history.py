@@ -1,7 +1,7 @@
 """Sealing: every event of history goes into the public log, in order, and nothing is signed that could fork it.
 
-1. Each new event gets its leaf, a salted digest, in the database (`evidence.leaves`): from there on whatever is lost
-   of the log's files can be made again.
+1. Each new event gets its leaf, a salted digest, in the database (`evidence.records.leaves`): from there on whatever is
+   lost of the log's files can be made again.
 2. The leaves are put into the log of their shard, one shard a year. A shard that ends is sealed to its last event, and
    linked with the one that follows it.
 3. Before it signs, the log reads what it wrote again, and every witness is asked how far it has seen this log. Where
@@ -26,15 +26,16 @@ import structlog
 from psycopg.rows import TupleRow
 
 from suyuan.base.clock import SECOND, Clock, plus
-from suyuan.evidence import check, links
-from suyuan.evidence.commitment import UnknownKind
-from suyuan.evidence.leaves import ShardStart, entries, keep_leaves, next_leaf, note_published, shards
-from suyuan.evidence.log import ShardLog
-from suyuan.evidence.note import LogSigner, vkey_text
-from suyuan.evidence.shard import Shard, stopping
-from suyuan.evidence.shard_list import ShardShown, ShardsShown, read_list, signed_size, write_list
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.witness import INCONSISTENT, Conflict, Cosigned, Refused, Silent, WitnessCaller
+from suyuan.evidence import check
+from suyuan.evidence.log import links
+from suyuan.evidence.log.note import LogSigner, vkey_text
+from suyuan.evidence.log.shard import Shard, stopping
+from suyuan.evidence.log.shard_list import ShardShown, ShardsShown, read_list, signed_size, write_list
+from suyuan.evidence.log.shard_log import ShardLog
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.records.commitment import UnknownKind
+from suyuan.evidence.records.leaves import ShardStart, entries, keep_leaves, next_leaf, note_published, shards
+from suyuan.evidence.witness.cosigning import INCONSISTENT, Conflict, Cosigned, Refused, Silent, WitnessCaller
 from suyuan.history.store import HistoryIsBroken
 from suyuan.privacy.vault import Vault
 

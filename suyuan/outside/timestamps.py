@@ -18,7 +18,7 @@ from collections.abc import Callable
 import httpx
 
 from suyuan.base.clock import SECOND, Clock
-from suyuan.evidence.timestamp import (
+from suyuan.evidence.bundle.timestamp import (
     CLOCKS_APART_S,
     LONG_AGO,
     NONCE_BYTES,

@@ -1,7 +1,7 @@
 """Asks a witness over HTTP for cosignatures, and believes nothing of its answer but what its key signed.
 
-`HttpWitness` implements `evidence.witness.WitnessCaller`. It returns what went wrong and raises nothing. The words of
-`Silent`, which say nothing about the checkpoint:
+`HttpWitness` implements `evidence.witness.cosigning.WitnessCaller`. It returns what went wrong and raises nothing. The
+words of `Silent`, which say nothing about the checkpoint:
 
     timed_out · not_reachable · connection_lost · http_429 · http_5xx
 
@@ -37,10 +37,10 @@ from suyuan.evidence.check import (
     read_checkpoint,
     read_note,
 )
-from suyuan.evidence.note import ed25519_fits
-from suyuan.evidence.witness import INCONSISTENT, SIZE, Conflict, Cosigned, Refused, Silent
-from suyuan.evidence.witness_memory import origin_hash
-from suyuan.evidence.witness_request import signature_line, write_request
+from suyuan.evidence.log.note import ed25519_fits
+from suyuan.evidence.witness.cosigning import INCONSISTENT, SIZE, Conflict, Cosigned, Refused, Silent
+from suyuan.evidence.witness.memory import origin_hash
+from suyuan.evidence.witness.request import signature_line, write_request
 from suyuan.outside.lanes import AnswerIsTooLong, Lanes
 
 CONNECT_S = 2.0

@@ -18,8 +18,8 @@ from suyuan.app.keys import make_keys
 from suyuan.base import db
 from suyuan.base.crypto import suite
 from suyuan.config import load_settings
-from suyuan.evidence.note import cosigner, vkey_text
-from suyuan.evidence.shard_list import signed_size
+from suyuan.evidence.log.note import cosigner, vkey_text
+from suyuan.evidence.log.shard_list import signed_size
 from suyuan.faces.cli.serve import settings_text
 from tests.flows.house import open_house
 from tests.flows.sealing import sell

@@ -21,12 +21,12 @@ import pytest
 from suyuan.base import db
 from suyuan.base.clock import monotonic_s
 from suyuan.evidence.check import check_proof, read_policy, record_entry
-from suyuan.evidence.commitment import record_of
-from suyuan.evidence.fsck import fsck
-from suyuan.evidence.leaves import Leaf, shards
-from suyuan.evidence.log import Tiles
-from suyuan.evidence.opening import open_record
-from suyuan.evidence.shard_list import signed_size
+from suyuan.evidence.log.fsck import fsck
+from suyuan.evidence.log.shard_list import signed_size
+from suyuan.evidence.log.shard_log import Tiles
+from suyuan.evidence.records.commitment import record_of
+from suyuan.evidence.records.leaves import Leaf, shards
+from suyuan.evidence.records.opening import open_record
 from suyuan.flows.publish_log import POLICY
 from suyuan.flows.record_outcome import CONSUME_SUFFIX, PAY_SUFFIX
 from suyuan.history.store import count_events, read, replay

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from suyuan.base.crypto import PlatformKey, PublicKey, suite
-from suyuan.evidence.bundle import Contents, Exhibit, assemble, pack
-from suyuan.evidence.bundle_facts import (
+from suyuan.evidence.bundle.facts import (
     LOG,
     WITNESS,
     Custody,
@@ -27,10 +26,11 @@ from suyuan.evidence.bundle_facts import (
     Prelog,
     SelfCheck,
 )
+from suyuan.evidence.bundle.packing import Contents, Exhibit, assemble, pack
 from suyuan.evidence.check import Proof, leaf_hash, node_hash, write_proof
-from suyuan.evidence.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, commitments_of, digest_of, record_of
-from suyuan.evidence.leaves import Leaf
-from suyuan.evidence.opening import open_record
+from suyuan.evidence.records.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, commitments_of, digest_of, record_of
+from suyuan.evidence.records.leaves import Leaf
+from suyuan.evidence.records.opening import open_record
 from suyuan.faces.evidence_page import html
 from suyuan.history.events import Event, PayoutPaid, RedemptionTaken, encode, kind_of
 from suyuan.history.privacy_events import SubjectsShredded

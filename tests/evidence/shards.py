@@ -11,10 +11,10 @@ import pytest
 
 from suyuan.base.crypto import suite
 from suyuan.evidence import check
-from suyuan.evidence.log import ShardLog
-from suyuan.evidence.note import cosigner, ed25519_signer, sm2_signer, vkey_text
-from suyuan.evidence.shard import Shard
-from suyuan.evidence.stops import LogStopped, Stop
+from suyuan.evidence.log.note import cosigner, ed25519_signer, sm2_signer, vkey_text
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import ShardLog
+from suyuan.evidence.log.stops import LogStopped, Stop
 
 ORIGIN = "suyuan.example/log/2026"
 KEY, NATIONAL_KEY = suite("ed25519").signer(bytes(range(32))), suite("sm2-sm3").signer(bytes(range(1, 33)))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from suyuan.base.crypto import Signer, suite
 from suyuan.evidence.check import Vkey
-from suyuan.evidence.note import checkpoint_text, ed25519_signer
-from suyuan.evidence.witness_request import write_request
+from suyuan.evidence.log.note import checkpoint_text, ed25519_signer
+from suyuan.evidence.witness.request import write_request
 
 
 @dataclass(frozen=True)

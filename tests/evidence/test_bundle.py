@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 
 from suyuan.base.crypto import sm3
-from suyuan.evidence.bundle import NotAskedFor, assemble, finish, keep, pack
+from suyuan.evidence.bundle.packing import NotAskedFor, assemble, finish, keep, pack
+from suyuan.evidence.bundle.timestamp import NOT_GRANTED, Unstamped
 from suyuan.evidence.check import BadEvidence, check_bundle, read_policy
-from suyuan.evidence.commitment import commit
-from suyuan.evidence.note import ed25519_fits
-from suyuan.evidence.timestamp import NOT_GRANTED, Unstamped
+from suyuan.evidence.log.note import ed25519_fits
+from suyuan.evidence.records.commitment import commit
 from tests.evidence.bundles import (
     COSIGNATURE,
     FOREIGN,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from suyuan.evidence.bundle import assemble
-from suyuan.evidence.timestamp import request
+from suyuan.evidence.bundle.packing import assemble
+from suyuan.evidence.bundle.timestamp import request
 from suyuan.faces.evidence_page import html
 from suyuan.history.events import PayoutPaid
 from tests.evidence.authorities_of_time import Authority

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suyuan.evidence.commitment import (
+from suyuan.evidence.records.commitment import (
     NOBODY,
     OPEN_GROUP,
     UnknownKind,

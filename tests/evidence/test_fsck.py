@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from suyuan.base.crypto import suite
 from suyuan.evidence import check
-from suyuan.evidence.fsck import Fault, Finding, fsck, mended
-from suyuan.evidence.log import ShardLog
-from suyuan.evidence.note import checkpoint_text, ed25519_signer, sign_note
-from suyuan.evidence.tiles import CHECKPOINT, COSIGNED, join_entries, split_entries
+from suyuan.evidence.log.fsck import Fault, Finding, fsck, mended
+from suyuan.evidence.log.note import checkpoint_text, ed25519_signer, sign_note
+from suyuan.evidence.log.shard_log import ShardLog
+from suyuan.evidence.log.tiles import CHECKPOINT, COSIGNED, join_entries, split_entries
 from tests.evidence.shards import ENTRIES, LOG, NATIONAL, ORIGIN, WITNESSES, files_of, flip, sealed, shard_in
 
 KEYS = [LOG.vkey, NATIONAL.vkey, *(witness.vkey for witness in WITNESSES)]

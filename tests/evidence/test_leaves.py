@@ -11,8 +11,8 @@ import pytest
 
 from suyuan.base import db
 from suyuan.base.clock import DAY_S, SECOND
-from suyuan.evidence.commitment import GROUP_KEY_BYTES, Record, record_of
-from suyuan.evidence.leaves import (
+from suyuan.evidence.records.commitment import GROUP_KEY_BYTES, Record, record_of
+from suyuan.evidence.records.leaves import (
     NEVER_KEPT,
     Leaf,
     ShardStart,
@@ -23,7 +23,7 @@ from suyuan.evidence.leaves import (
     shards,
     year_after,
 )
-from suyuan.evidence.opening import BrokenLeaf, NotOpen, open_record
+from suyuan.evidence.records.opening import BrokenLeaf, NotOpen, open_record
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.register_seller import Registered, register_seller
 from suyuan.history.store import HistoryIsBroken, Kept, read

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from suyuan.base.crypto import suite
-from suyuan.evidence import check, links
-from suyuan.evidence.links import Link, check_link, read_link
-from suyuan.evidence.log import ShardLog
-from suyuan.evidence.note import ed25519_signer, sign_note
-from suyuan.evidence.shard import Shard
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import LINK, NEXT
+from suyuan.evidence import check
+from suyuan.evidence.log import links
+from suyuan.evidence.log.links import Link, check_link, read_link
+from suyuan.evidence.log.note import ed25519_signer, sign_note
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import ShardLog
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import LINK, NEXT
 from tests.evidence import naive_tree
 from tests.evidence.shards import ENTRIES, LOG, ORIGIN, checkpoint_of, sealed, shard_in
 

@@ -10,10 +10,10 @@ import pytest
 
 from suyuan.base.crypto import suite
 from suyuan.evidence import check
-from suyuan.evidence.log import ShardLog, Tiles
-from suyuan.evidence.shard import Shard
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import CHECKPOINT
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import ShardLog, Tiles
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import CHECKPOINT
 from tests.evidence import naive_tree
 from tests.evidence.shards import (
     ENTRIES,
@@ -234,7 +234,7 @@ def test_a_mistake_in_the_tree_itself_is_not_signed(tmp_path: Path, monkeypatch:
     shard = sealed(shard_in(tmp_path), 300)
     log = ShardLog.open(shard)
     log.append(ENTRIES[300:310])
-    monkeypatch.setattr("suyuan.evidence.tree.fold", lambda hashes: hashes[0])
+    monkeypatch.setattr("suyuan.evidence.log.tree.fold", lambda hashes: hashes[0])
     assert stop_of(log.seal) is Stop.LOG_HAS_FORKED
     assert checkpoint_of((shard.folder / CHECKPOINT).read_bytes()).size == 300
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from suyuan.base.crypto import suite
 from suyuan.evidence import check
-from suyuan.evidence.log import ShardLog, Tiles
-from suyuan.evidence.note import checkpoint_text, cosigner, ed25519_signer, sign_note
-from suyuan.evidence.stops import Stop
-from suyuan.evidence.tiles import COSIGNED
+from suyuan.evidence.log.note import checkpoint_text, cosigner, ed25519_signer, sign_note
+from suyuan.evidence.log.shard_log import ShardLog, Tiles
+from suyuan.evidence.log.stops import Stop
+from suyuan.evidence.log.tiles import COSIGNED
 from tests.evidence.shards import (
     ENTRIES,
     LOG,

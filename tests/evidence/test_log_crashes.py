@@ -19,13 +19,13 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from suyuan.evidence import check
-from suyuan.evidence.fsck import fsck
-from suyuan.evidence.log import ShardLog, Tiles
-from suyuan.evidence.note import ed25519_fits
-from suyuan.evidence.rebuild import rebuild
-from suyuan.evidence.shard import Shard
-from suyuan.evidence.stops import LogStopped
-from suyuan.evidence.tiles import CHECKPOINT, Before
+from suyuan.evidence.log.fsck import fsck
+from suyuan.evidence.log.note import ed25519_fits
+from suyuan.evidence.log.rebuild import rebuild
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import ShardLog, Tiles
+from suyuan.evidence.log.stops import LogStopped
+from suyuan.evidence.log.tiles import CHECKPOINT, Before
 from tests.evidence import naive_tree
 from tests.evidence.shards import (
     ENTRIES,

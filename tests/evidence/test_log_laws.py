@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from suyuan.evidence import check
-from suyuan.evidence.fsck import Fault, fsck
-from suyuan.evidence.log import ShardLog, Tiles
-from suyuan.evidence.rebuild import rebuild
-from suyuan.evidence.stops import LogStopped
-from suyuan.evidence.tiles import CHECKPOINT, COSIGNED
+from suyuan.evidence.log.fsck import Fault, fsck
+from suyuan.evidence.log.rebuild import rebuild
+from suyuan.evidence.log.shard_log import ShardLog, Tiles
+from suyuan.evidence.log.stops import LogStopped
+from suyuan.evidence.log.tiles import CHECKPOINT, COSIGNED
 from tests.evidence import naive_tree
 from tests.evidence.shards import ENTRIES, LOG, NATIONAL, WITNESSES, checkpoint_of, files_of, flip, put_back, shard_in
 

@@ -9,11 +9,11 @@ import pytest
 
 from suyuan.base.crypto import suite
 from suyuan.evidence import check
-from suyuan.evidence.log import ShardLog
-from suyuan.evidence.note import checkpoint_text, ed25519_signer, sign_note, sm2_signer
-from suyuan.evidence.shard import Shard
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import CHECKPOINT
+from suyuan.evidence.log.note import checkpoint_text, ed25519_signer, sign_note, sm2_signer
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import ShardLog
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import CHECKPOINT
 from tests.evidence import naive_tree
 from tests.evidence.shards import (
     ENTRIES,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from suyuan.base.crypto import BadSignature, suite
 from suyuan.evidence import check
-from suyuan.evidence.note import (
+from suyuan.evidence.log.note import (
     Cosigner,
     LogSigner,
     NoteSecret,

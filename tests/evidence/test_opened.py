@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from suyuan.base.crypto import BadPaper, BadSignature, PublicKey, suite
-from suyuan.evidence.opened import OpenedField, OpenedFields, check_opened, sign_opened
+from suyuan.evidence.bundle.opened import OpenedField, OpenedFields, check_opened, sign_opened
 from suyuan.settle.voucher import check_voucher
 from tests.evidence.bundles import PLATFORM, PLATFORM_KEYS, SEALED_NUMBER
 

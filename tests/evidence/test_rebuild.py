@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from suyuan.evidence.fsck import fsck
-from suyuan.evidence.log import ShardLog
-from suyuan.evidence.rebuild import rebuild
-from suyuan.evidence.shard import Shard
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import CHECKPOINT, COSIGNED
+from suyuan.evidence.log.fsck import fsck
+from suyuan.evidence.log.rebuild import rebuild
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import ShardLog
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import CHECKPOINT, COSIGNED
 from tests.evidence.shards import ENTRIES, LOG, copied, files_of, flip, put_back, sealed, shard_in
 
 SIZE = 1_337

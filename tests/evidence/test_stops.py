@@ -8,9 +8,9 @@ from string import Formatter
 import pytest
 
 from suyuan.evidence import check
-from suyuan.evidence.fsck import SENTENCES as FAULTS
-from suyuan.evidence.fsck import Fault
-from suyuan.evidence.stops import SENTENCES, LogStopped, Stop
+from suyuan.evidence.log.fsck import SENTENCES as FAULTS
+from suyuan.evidence.log.fsck import Fault
+from suyuan.evidence.log.stops import SENTENCES, LogStopped, Stop
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import (
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import (
     ENTRIES,
     LogFolder,
     Place,

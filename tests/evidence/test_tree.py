@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suyuan.evidence import check
-from suyuan.evidence.tree import (
+from suyuan.evidence.log.tree import (
     TILE_WIDTH,
     Edge,
     consistency_path,

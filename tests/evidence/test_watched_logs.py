@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from suyuan.base.crypto import suite
-from suyuan.evidence.note import cosigner, sm2_signer, vkey_text
-from suyuan.evidence.watched_logs import FILE_BYTES_MAX, BadLogs, WatchedLogs
+from suyuan.evidence.log.note import cosigner, sm2_signer, vkey_text
+from suyuan.evidence.witness.watched_logs import FILE_BYTES_MAX, BadLogs, WatchedLogs
 from tests.evidence.small_log import SmallLog
 
 ONE, OTHER = SmallLog("one.example/log"), SmallLog("other.example/log", secret=b"o" * 32)

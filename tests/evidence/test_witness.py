@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from suyuan.base.clock import SECOND, Micros
 from suyuan.evidence.check import EMPTY_ROOT, check_consistency, check_signatures, read_note
-from suyuan.evidence.note import checkpoint_text, ed25519_signer
-from suyuan.evidence.watched_logs import WatchedLogs
-from suyuan.evidence.witness import SIZE, MemoryIsDamaged, Witness
-from suyuan.evidence.witness_memory import FORKS_MAX, Memory, origin_hash
-from suyuan.evidence.witness_request import write_request
+from suyuan.evidence.log.note import checkpoint_text, ed25519_signer
+from suyuan.evidence.witness.cosigning import SIZE, MemoryIsDamaged, Witness
+from suyuan.evidence.witness.memory import FORKS_MAX, Memory, origin_hash
+from suyuan.evidence.witness.request import write_request
+from suyuan.evidence.witness.watched_logs import WatchedLogs
 from tests.evidence.small_log import SmallLog
 from tests.evidence.witnesses import NOW, cosigned, open_witness, own_cosigner, remembered, watch
 

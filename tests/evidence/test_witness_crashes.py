@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from suyuan.evidence.witness import SIZE, Answer, Witness
-from suyuan.evidence.witness_memory import Memory, origin_hash
+from suyuan.evidence.witness.cosigning import SIZE, Answer, Witness
+from suyuan.evidence.witness.memory import Memory, origin_hash
 from tests.evidence.small_log import SmallLog
 from tests.evidence.witnesses import NOW, cosigned, open_witness, remembered
 
@@ -46,7 +46,7 @@ DIES = (
     CHILD
     + """
 import os, signal
-from suyuan.evidence import witness_memory
+from suyuan.evidence.witness import memory as witness_memory
 
 left = int(sys.argv[4])
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from suyuan.evidence.witness_request import PROOF_LINES_MAX, REQUEST_BYTES_MAX, BadRequest, read_request, write_request
+from suyuan.evidence.witness.request import PROOF_LINES_MAX, REQUEST_BYTES_MAX, BadRequest, read_request, write_request
 from tests.evidence.small_log import SmallLog
 from tests.evidence.witnesses import NOW, open_witness, remembered
 

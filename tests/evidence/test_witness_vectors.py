@@ -14,11 +14,11 @@ import pytest
 
 from suyuan.base.crypto import suite
 from suyuan.evidence.check import ED25519, EMPTY_ROOT, Vkey, key_id, read_vkey
-from suyuan.evidence.note import checkpoint_text, ed25519_signer
-from suyuan.evidence.watched_logs import WatchedLogs
-from suyuan.evidence.witness import SIZE, TEXT, Witness
-from suyuan.evidence.witness_memory import Memory, origin_hash
-from suyuan.evidence.witness_request import write_request
+from suyuan.evidence.log.note import checkpoint_text, ed25519_signer
+from suyuan.evidence.witness.cosigning import SIZE, TEXT, Witness
+from suyuan.evidence.witness.memory import Memory, origin_hash
+from suyuan.evidence.witness.request import write_request
+from suyuan.evidence.witness.watched_logs import WatchedLogs
 from tests.evidence.witnesses import NOW, cosigned, own_cosigner, watch
 
 SIGSUM = "sigsum.org/v1/tree/4d6d8825a6bb689d459628312889dfbb0bcd41b5211d9e1ce768b0ff0309e562"

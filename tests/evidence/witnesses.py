@@ -8,11 +8,11 @@ from pathlib import Path
 from suyuan.base.clock import SECOND, Clock, Micros
 from suyuan.base.crypto import suite
 from suyuan.evidence.check import Signed, Vkey, check_signatures, read_checkpoint, read_note
-from suyuan.evidence.note import Cosigner, cosigner, vkey_text
-from suyuan.evidence.watched_logs import WatchedLogs
-from suyuan.evidence.witness import Answer, Conflict, Cosigned, Refused, Silent, Witness
-from suyuan.evidence.witness_memory import origin_hash
-from suyuan.evidence.witness_request import write_request
+from suyuan.evidence.log.note import Cosigner, cosigner, vkey_text
+from suyuan.evidence.witness.cosigning import Answer, Conflict, Cosigned, Refused, Silent, Witness
+from suyuan.evidence.witness.memory import origin_hash
+from suyuan.evidence.witness.request import write_request
+from suyuan.evidence.witness.watched_logs import WatchedLogs
 from tests.evidence.small_log import SmallLog
 
 NAME = "witness.example/w1"

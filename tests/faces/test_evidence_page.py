@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from suyuan.evidence.bundle_facts import Prelog
+from suyuan.evidence.bundle.facts import Prelog
 from suyuan.evidence.check import BadEvidence
 from suyuan.faces.evidence_page import SHORT_MAX, WHOLE_MAX, html
 from suyuan.faces.evidence_words import LIMITS, MEMBERS, NOTICE, RULES, SAID

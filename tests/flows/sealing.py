@@ -9,9 +9,9 @@ from typing import Any
 
 from suyuan.base import crypto, db
 from suyuan.evidence import check
-from suyuan.evidence.leaves import ShardStart
-from suyuan.evidence.note import LogSigner, ed25519_signer, sm2_signer
-from suyuan.evidence.witness import WitnessCaller
+from suyuan.evidence.log.note import LogSigner, ed25519_signer, sm2_signer
+from suyuan.evidence.records.leaves import ShardStart
+from suyuan.evidence.witness.cosigning import WitnessCaller
 from suyuan.flows.prove_event import Proven, Publication, prove_event
 from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.seal_history import Round, Sealer, seal_history

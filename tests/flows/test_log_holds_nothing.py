@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from suyuan.base import crypto
-from suyuan.evidence.commitment import record_of
+from suyuan.evidence.records.commitment import record_of
 from suyuan.flows.publish_log import publish_log
 from suyuan.flows.redeem_card import redeem_card
 from suyuan.flows.register_seller import Registered, register_seller

@@ -14,9 +14,9 @@ import pytest
 
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.evidence import check
-from suyuan.evidence.bundle import Contents, assemble, pack
-from suyuan.evidence.bundle_facts import Custody, Environment
-from suyuan.evidence.opened import check_opened
+from suyuan.evidence.bundle.facts import Custody, Environment
+from suyuan.evidence.bundle.opened import check_opened
+from suyuan.evidence.bundle.packing import Contents, assemble, pack
 from suyuan.faces import officers
 from suyuan.faces.evidence_page import html
 from suyuan.flows.change_terms import Changed

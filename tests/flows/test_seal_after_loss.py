@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from suyuan.base import db
-from suyuan.evidence import check, links
-from suyuan.evidence.leaves import ShardStart, entries, next_leaf, shards
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.witness import Conflict, Cosigned, Refused, Silent
+from suyuan.evidence import check
+from suyuan.evidence.log import links
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.records.leaves import ShardStart, entries, next_leaf, shards
+from suyuan.evidence.witness.cosigning import Conflict, Cosigned, Refused, Silent
 from suyuan.flows.begin_shard import begin_again
 from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.seal_history import Sealer

@@ -26,17 +26,18 @@ from psycopg.rows import TupleRow
 
 from suyuan.base import crypto, db
 from suyuan.base.clock import SetClock
-from suyuan.evidence import check, links, shard_list
-from suyuan.evidence.commitment import record_of
-from suyuan.evidence.fsck import fsck
-from suyuan.evidence.leaves import Leaf, ShardStart, shards
-from suyuan.evidence.log import Tiles
-from suyuan.evidence.note import Cosigner, LogSigner, cosigner, vkey_text
-from suyuan.evidence.opening import open_record
-from suyuan.evidence.shard import Shard
-from suyuan.evidence.tiles import replace_file
-from suyuan.evidence.watched_logs import WatchedLogs
-from suyuan.evidence.witness import Conflict, Cosigned, Refused, Silent, Witness
+from suyuan.evidence import check
+from suyuan.evidence.log import links, shard_list
+from suyuan.evidence.log.fsck import fsck
+from suyuan.evidence.log.note import Cosigner, LogSigner, cosigner, vkey_text
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import Tiles
+from suyuan.evidence.log.tiles import replace_file
+from suyuan.evidence.records.commitment import record_of
+from suyuan.evidence.records.leaves import Leaf, ShardStart, shards
+from suyuan.evidence.records.opening import open_record
+from suyuan.evidence.witness.cosigning import Conflict, Cosigned, Refused, Silent, Witness
+from suyuan.evidence.witness.watched_logs import WatchedLogs
 from suyuan.flows import seal_history as sealing
 from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.record_outcome import RecordOutcome

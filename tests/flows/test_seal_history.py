@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from suyuan.base import db
-from suyuan.evidence import check, links
-from suyuan.evidence.leaves import ShardStart, entries, next_leaf, shards
-from suyuan.evidence.note import vkey_text
-from suyuan.evidence.rebuild import rebuild
-from suyuan.evidence.stops import LogStopped
-from suyuan.evidence.watched_logs import WatchedLogs
-from suyuan.evidence.witness import Witness
+from suyuan.evidence import check
+from suyuan.evidence.log import links
+from suyuan.evidence.log.note import vkey_text
+from suyuan.evidence.log.rebuild import rebuild
+from suyuan.evidence.log.stops import LogStopped
+from suyuan.evidence.records.leaves import ShardStart, entries, next_leaf, shards
+from suyuan.evidence.witness.cosigning import Witness
+from suyuan.evidence.witness.watched_logs import WatchedLogs
 from suyuan.flows.begin_shard import NothingIsLost, begin_again
 from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.seal_history import Sealer, shard_of

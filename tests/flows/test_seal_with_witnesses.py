@@ -11,11 +11,11 @@ import pytest
 from suyuan.base import crypto, db
 from suyuan.base.clock import SetClock
 from suyuan.evidence import check
-from suyuan.evidence.leaves import ShardStart
-from suyuan.evidence.note import cosigner, vkey_text
-from suyuan.evidence.stops import LogStopped
-from suyuan.evidence.watched_logs import WatchedLogs
-from suyuan.evidence.witness import Conflict, Cosigned, Refused, Silent, Witness
+from suyuan.evidence.log.note import cosigner, vkey_text
+from suyuan.evidence.log.stops import LogStopped
+from suyuan.evidence.records.leaves import ShardStart
+from suyuan.evidence.witness.cosigning import Conflict, Cosigned, Refused, Silent, Witness
+from suyuan.evidence.witness.watched_logs import WatchedLogs
 from suyuan.flows.prove_event import Proven, Publication, prove_event
 from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.redeem_card import Taken, redeem_card

@@ -24,18 +24,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from suyuan.base import db
 from suyuan.base.clock import SECOND, SetClock
-from suyuan.evidence import check, links
-from suyuan.evidence.commitment import record_of
-from suyuan.evidence.leaves import Leaf, ShardStart, entries, next_leaf, shards
-from suyuan.evidence.log import Tiles
-from suyuan.evidence.note import vkey_text
-from suyuan.evidence.opening import open_record
-from suyuan.evidence.rebuild import rebuild
-from suyuan.evidence.shard import Shard
-from suyuan.evidence.shard_list import signed_size
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.watched_logs import WatchedLogs
-from suyuan.evidence.witness import Conflict, Cosigned, Refused, Silent, Witness
+from suyuan.evidence import check
+from suyuan.evidence.log import links
+from suyuan.evidence.log.note import vkey_text
+from suyuan.evidence.log.rebuild import rebuild
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_list import signed_size
+from suyuan.evidence.log.shard_log import Tiles
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.records.commitment import record_of
+from suyuan.evidence.records.leaves import Leaf, ShardStart, entries, next_leaf, shards
+from suyuan.evidence.records.opening import open_record
+from suyuan.evidence.witness.cosigning import Conflict, Cosigned, Refused, Silent, Witness
+from suyuan.evidence.witness.watched_logs import WatchedLogs
 from suyuan.flows import seal_history as sealing
 from suyuan.flows.begin_shard import NothingIsLost, begin_again
 from suyuan.flows.publish_log import publish_log

@@ -19,11 +19,11 @@ from typing import NamedTuple
 import pytest
 
 from suyuan.evidence import check
-from suyuan.evidence.commitment import OPEN_GROUP, commit, record_of, salts_of
-from suyuan.evidence.fsck import fsck
-from suyuan.evidence.leaves import NEVER_KEPT, Leaf, shards
-from suyuan.evidence.log import Tiles
-from suyuan.evidence.opening import Opened, open_record
+from suyuan.evidence.log.fsck import fsck
+from suyuan.evidence.log.shard_log import Tiles
+from suyuan.evidence.records.commitment import OPEN_GROUP, commit, record_of, salts_of
+from suyuan.evidence.records.leaves import NEVER_KEPT, Leaf, shards
+from suyuan.evidence.records.opening import Opened, open_record
 from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.history.store import Kept
 from suyuan.privacy.classes import Sealed

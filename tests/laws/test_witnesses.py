@@ -13,9 +13,9 @@ import pytest
 from suyuan.base.clock import SECOND, SetClock, SystemClock
 from suyuan.base.crypto import suite
 from suyuan.evidence.check import Vkey, check_signatures, read_note, read_policy, read_vkey
-from suyuan.evidence.note import checkpoint_text, cosigner, vkey_text
-from suyuan.evidence.watched_logs import WatchedLogs
-from suyuan.evidence.witness import Conflict, Refused, Silent, Witness, WitnessCaller
+from suyuan.evidence.log.note import checkpoint_text, cosigner, vkey_text
+from suyuan.evidence.witness.cosigning import Conflict, Refused, Silent, Witness, WitnessCaller
+from suyuan.evidence.witness.watched_logs import WatchedLogs
 from suyuan.faces.simulate.witnesses import Asked, RunningWitness, policy_text
 from suyuan.outside.witnesses import ANSWER_BYTES_MAX, SKEW_S, HttpWitness
 from tests.evidence.small_log import SmallLog

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from suyuan.base.clock import SECOND, SetClock, SystemClock
-from suyuan.evidence import timestamp
-from suyuan.evidence.timestamp import BadToken, Unstamped, check_token, request, roots_of
+from suyuan.evidence.bundle import timestamp
+from suyuan.evidence.bundle.timestamp import BadToken, Unstamped, check_token, request, roots_of
 from suyuan.outside import timestamps
 from suyuan.outside.timestamps import HttpTsa
 from tests.evidence.authorities_of_time import Authority, served

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from suyuan.base import crypto
 from suyuan.base.clock import cpu_s, monotonic_s
 from suyuan.evidence import check
-from suyuan.evidence.log import ShardLog
-from suyuan.evidence.note import ed25519_fits, ed25519_signer, sm2_signer, vkey_text
-from suyuan.evidence.shard import Shard
-from suyuan.evidence.tree import Edge
+from suyuan.evidence.log.note import ed25519_fits, ed25519_signer, sm2_signer, vkey_text
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import ShardLog
+from suyuan.evidence.log.tree import Edge
 from suyuan.faces.bench.turns import best_in_turns
 
 ORIGIN = "bench.example/log/2026"

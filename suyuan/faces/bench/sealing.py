@@ -31,11 +31,11 @@ from suyuan.base import db
 from suyuan.base.clock import SystemClock, monotonic_s
 from suyuan.config import FILE, Settings, load_settings
 from suyuan.evidence import check
-from suyuan.evidence.leaves import shard_of_year
-from suyuan.evidence.log import Tiles
-from suyuan.evidence.note import vkey_text
-from suyuan.evidence.tiles import CHECKPOINT, COSIGNED
-from suyuan.evidence.witness_key import make_witness_key
+from suyuan.evidence.log.note import vkey_text
+from suyuan.evidence.log.shard_log import Tiles
+from suyuan.evidence.log.tiles import CHECKPOINT, COSIGNED
+from suyuan.evidence.records.leaves import shard_of_year
+from suyuan.evidence.witness.key import make_witness_key
 from suyuan.faces.bench.laboratory import Laboratory
 from suyuan.faces.bench.line_run import Measured, offer_line
 from suyuan.faces.bench.machine import cpu_s_of, cpu_s_of_all, rss_mb

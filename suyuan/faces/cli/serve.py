@@ -16,7 +16,7 @@ import typer
 from suyuan.app.supervisor import Supervisor
 from suyuan.base import db
 from suyuan.config import FILE, BadSettings, Settings, load_settings
-from suyuan.evidence.stops import LogStopped
+from suyuan.evidence.log.stops import LogStopped
 from suyuan.faces.cli.terminal import fail, sentence_of
 from suyuan.privacy.keyring import KeyTrouble
 

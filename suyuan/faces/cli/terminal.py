@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from suyuan.base.refusals import Language
-from suyuan.evidence.stops import LogStopped
+from suyuan.evidence.log.stops import LogStopped
 from suyuan.privacy.keyring import KeyTrouble
 
 

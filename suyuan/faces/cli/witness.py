@@ -19,11 +19,11 @@ import uvicorn
 
 from suyuan.base import clock
 from suyuan.evidence.check import BadEvidence, Vkey, check_signatures, read_checkpoint, read_note
-from suyuan.evidence.note import ed25519_fits, vkey_text
-from suyuan.evidence.watched_logs import BadLogs, WatchedLogs
-from suyuan.evidence.witness import Witness
-from suyuan.evidence.witness_key import load_witness_key, make_witness_key
-from suyuan.evidence.witness_memory import Fork, Memory
+from suyuan.evidence.log.note import ed25519_fits, vkey_text
+from suyuan.evidence.witness.cosigning import Witness
+from suyuan.evidence.witness.key import load_witness_key, make_witness_key
+from suyuan.evidence.witness.memory import Fork, Memory
+from suyuan.evidence.witness.watched_logs import BadLogs, WatchedLogs
 from suyuan.faces.cli.terminal import as_json, fail, language, sentence_of
 from suyuan.privacy.keyring import KEY_BYTES, KeyTrouble
 

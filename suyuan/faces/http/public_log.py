@@ -18,9 +18,9 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from suyuan.evidence.shard_list import signed_size
-from suyuan.evidence.tiles import Place
-from suyuan.evidence.tree import TILE_WIDTH
+from suyuan.evidence.log.shard_list import signed_size
+from suyuan.evidence.log.tiles import Place
+from suyuan.evidence.log.tree import TILE_WIDTH
 
 _TILE = r"tile/(?:[0-9]|[1-5][0-9]|6[0-3]|entries)/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?"
 _NOTE = r"checkpoint(?:\.cosigned)?|link|next"

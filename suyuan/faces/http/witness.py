@@ -1,6 +1,6 @@
 """A witness over HTTP (C2SP tlog-witness). It needs no platform, no database and no account: whoever asks is answered.
 
-    POST /add-checkpoint              a log's checkpoint: the cosignature, or why not (`evidence.witness`)
+    POST /add-checkpoint              a log's checkpoint: the cosignature, or why not (`evidence.witness.cosigning`)
     GET  /<origin hash>/checkpoint    the newest cosigned checkpoint of a log, for monitors and for the log itself
     GET  /                            who this is, for people
 
@@ -20,9 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from suyuan.base.clock import Clock
-from suyuan.evidence.note import vkey_text
-from suyuan.evidence.witness import TEXT, Answer, MemoryIsDamaged, Witness
-from suyuan.evidence.witness_request import REQUEST_BYTES_MAX
+from suyuan.evidence.log.note import vkey_text
+from suyuan.evidence.witness.cosigning import TEXT, Answer, MemoryIsDamaged, Witness
+from suyuan.evidence.witness.request import REQUEST_BYTES_MAX
 
 BODY_S = 10.0
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}

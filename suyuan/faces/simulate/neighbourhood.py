@@ -17,9 +17,9 @@ from suyuan.app.supervisor import Supervisor
 from suyuan.base.clock import monotonic_s
 from suyuan.config import Settings
 from suyuan.evidence import check
-from suyuan.evidence.note import ed25519_fits
-from suyuan.evidence.shard_list import SHARDS
-from suyuan.evidence.tiles import COSIGNED
+from suyuan.evidence.log.note import ed25519_fits
+from suyuan.evidence.log.shard_list import SHARDS
+from suyuan.evidence.log.tiles import COSIGNED
 from suyuan.faces.simulate.stage import SceneFailed
 from suyuan.faces.simulate.witnesses import Circle
 from suyuan.flows.publish_log import POLICY

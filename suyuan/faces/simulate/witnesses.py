@@ -24,8 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from suyuan.evidence.note import vkey_text
-from suyuan.evidence.witness_key import make_witness_key
+from suyuan.evidence.log.note import vkey_text
+from suyuan.evidence.witness.key import make_witness_key
 from suyuan.faces.simulate.stage import SceneFailed
 from suyuan.privacy.keyring import KEY_BYTES
 

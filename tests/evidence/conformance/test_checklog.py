@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from suyuan.evidence.note import sign_note
+from suyuan.evidence.log.note import sign_note
 from tests.evidence.conformance.second_opinions import Checklog, Refused
 from tests.evidence.conformance.written_log import (
     ORIGIN,

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from suyuan.base import crypto
 from suyuan.evidence import check
-from suyuan.evidence.log import ShardLog, Tiles
-from suyuan.evidence.note import Cosigner, LogSigner, cosigner, ed25519_signer, sm2_signer, vkey_text
-from suyuan.evidence.shard import Shard
+from suyuan.evidence.log.note import Cosigner, LogSigner, cosigner, ed25519_signer, sm2_signer, vkey_text
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import ShardLog, Tiles
 
 ORIGIN = "log.suyuan.example/2026"
 WITNESSES = ("one.witness.example", "two.witness.example")

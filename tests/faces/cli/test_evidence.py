@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from suyuan.base.crypto import PublicKey, suite
-from suyuan.evidence.bundle import Contents
-from suyuan.evidence.opened import OpenedField, OpenedFields, sign_opened
-from suyuan.evidence.timestamp import request
+from suyuan.evidence.bundle.opened import OpenedField, OpenedFields, sign_opened
+from suyuan.evidence.bundle.packing import Contents
+from suyuan.evidence.bundle.timestamp import request
 from suyuan.faces.cli import app
 from suyuan.privacy.certificate import SHREDDED, Certificate, commitment, sign_certificate
 from suyuan.settle.voucher import Voucher, sign_voucher

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from suyuan.base.crypto import suite
-from suyuan.evidence.log import ShardLog
-from suyuan.evidence.note import ed25519_signer, vkey_text
-from suyuan.evidence.shard import Shard
+from suyuan.evidence.log.note import ed25519_signer, vkey_text
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import ShardLog
 from suyuan.faces.cli import app
 
 ENTRIES = 300

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from suyuan.evidence.check import read_vkey
-from suyuan.evidence.note import vkey_text
-from suyuan.evidence.witness_key import FILE
-from suyuan.evidence.witness_memory import origin_hash
+from suyuan.evidence.log.note import vkey_text
+from suyuan.evidence.witness.key import FILE
+from suyuan.evidence.witness.memory import origin_hash
 from suyuan.faces.simulate.witnesses import RunningWitness
 from tests.evidence.small_log import SmallLog
 

@@ -17,9 +17,9 @@ import uvicorn
 
 from suyuan.base.clock import SystemClock
 from suyuan.evidence.check import check_signatures, read_note
-from suyuan.evidence.note import vkey_text
-from suyuan.evidence.witness_memory import origin_hash
-from suyuan.evidence.witness_request import REQUEST_BYTES_MAX, write_request
+from suyuan.evidence.log.note import vkey_text
+from suyuan.evidence.witness.memory import origin_hash
+from suyuan.evidence.witness.request import REQUEST_BYTES_MAX, write_request
 from suyuan.faces.http import witness as face
 from suyuan.faces.http.listening import listening
 from tests.evidence.small_log import SmallLog

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from suyuan.evidence.check import Wrong
-from suyuan.evidence.commitment import OPEN_GROUP
-from suyuan.evidence.opening import names_of
+from suyuan.evidence.records.commitment import OPEN_GROUP
+from suyuan.evidence.records.opening import names_of
 from suyuan.faces.sdk import (
     BadEvidence,
     EventProof,

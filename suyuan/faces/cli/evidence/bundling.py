@@ -24,17 +24,17 @@ from suyuan.base import clock
 from suyuan.base.crypto import PlatformKey, sha256
 from suyuan.base.refusals import Language, Reason, Refusal
 from suyuan.config import FILE, Settings
-from suyuan.evidence import bundle as bundles
-from suyuan.evidence.bundle import Contents
-from suyuan.evidence.bundle_facts import LOG, WITNESS, Custody, Environment, KeyListed, SelfCheck
+from suyuan.evidence.bundle import packing as bundles
+from suyuan.evidence.bundle.facts import LOG, WITNESS, Custody, Environment, KeyListed, SelfCheck
+from suyuan.evidence.bundle.packing import Contents
+from suyuan.evidence.bundle.timestamp import NO_ROOTS, BadToken, Unstamped
 from suyuan.evidence.check import BadEvidence, Policy, Wrong, read_policy
-from suyuan.evidence.fsck import fsck
-from suyuan.evidence.leaves import shards
-from suyuan.evidence.note import vkey_text
-from suyuan.evidence.opening import BrokenLeaf
-from suyuan.evidence.shard_list import read_list
-from suyuan.evidence.stops import LogStopped
-from suyuan.evidence.timestamp import NO_ROOTS, BadToken, Unstamped
+from suyuan.evidence.log.fsck import fsck
+from suyuan.evidence.log.note import vkey_text
+from suyuan.evidence.log.shard_list import read_list
+from suyuan.evidence.log.stops import LogStopped
+from suyuan.evidence.records.leaves import shards
+from suyuan.evidence.records.opening import BrokenLeaf
 from suyuan.faces import officers
 from suyuan.faces.cli.admin.office import IS_THERE, Connection, Office
 from suyuan.faces.cli.evidence.platform import Named, look_up, named, nothing_of, settings_of

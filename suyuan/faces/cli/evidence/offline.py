@@ -40,10 +40,10 @@ from suyuan.evidence.check.policy import POLICY_BYTES_MAX
 from suyuan.evidence.check.proof import PROOF_BYTES_MAX, PROOF_HEADER
 from suyuan.evidence.check.record import RECORD_BYTES_MAX
 from suyuan.evidence.check.report import Said, what_was_checked
-from suyuan.evidence.fsck import Finding, fsck
-from suyuan.evidence.log import Tiles
-from suyuan.evidence.note import ed25519_fits
-from suyuan.evidence.tiles import CHECKPOINT
+from suyuan.evidence.log.fsck import Finding, fsck
+from suyuan.evidence.log.note import ed25519_fits
+from suyuan.evidence.log.shard_log import Tiles
+from suyuan.evidence.log.tiles import CHECKPOINT
 from suyuan.faces.cli.speaking import Json, Lang, language_of
 from suyuan.faces.cli.terminal import as_json, fail, tell
 from suyuan.faces.cli.voucher import keys_for

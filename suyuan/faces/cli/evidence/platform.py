@@ -21,12 +21,12 @@ from suyuan.base.clock import SystemClock
 from suyuan.base.refusals import Language, Refusal
 from suyuan.config import BadSettings, Settings, load_settings
 from suyuan.evidence.check import BadEvidence, decimal, read_checkpoint, read_note
-from suyuan.evidence.leaves import ShardStart, entries, leaf_at, leaves_of, next_leaf, shards
-from suyuan.evidence.log import Tiles
-from suyuan.evidence.opening import BrokenLeaf
-from suyuan.evidence.rebuild import rebuild
-from suyuan.evidence.shard import Shard
-from suyuan.evidence.stops import LogStopped
+from suyuan.evidence.log.rebuild import rebuild
+from suyuan.evidence.log.shard import Shard
+from suyuan.evidence.log.shard_log import Tiles
+from suyuan.evidence.log.stops import LogStopped
+from suyuan.evidence.records.leaves import ShardStart, entries, leaf_at, leaves_of, next_leaf, shards
+from suyuan.evidence.records.opening import BrokenLeaf
 from suyuan.faces.cli.reading import reading
 from suyuan.faces.cli.speaking import Json, Lang, language_of, print_table, refuse
 from suyuan.faces.cli.terminal import as_json, fail, no_platform, tell

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from suyuan.evidence.bundle_facts import LOG, KeyListed
+from suyuan.evidence.bundle.facts import LOG, KeyListed
 from suyuan.evidence.check import (
     COSIGNATURE,
     ED25519,
@@ -26,7 +26,7 @@ from suyuan.evidence.check import (
     read_vkey,
     to_base64,
 )
-from suyuan.evidence.opening import Opened
+from suyuan.evidence.records.opening import Opened
 
 README_EN, README_ZH = "README.md", "README.zh-CN.md"
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from suyuan.evidence import check
-from suyuan.evidence.note import LogSigner, ed25519_fits, signature_fits
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import CHECKPOINT, Before, read_note_file, unwatched
+from suyuan.evidence.log.note import LogSigner, ed25519_fits, signature_fits
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import CHECKPOINT, Before, read_note_file, unwatched
 
 _TIME_BYTES = 8
 

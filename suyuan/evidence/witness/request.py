@@ -13,7 +13,7 @@ True
 >>> read_request(b"old 03\\n\\n")
 Traceback (most recent call last):
     ...
-suyuan.evidence.witness_request.BadRequest: the first line is not `old` and a size without leading zeroes
+suyuan.evidence.witness.request.BadRequest: the first line is not `old` and a size without leading zeroes
 """
 
 from __future__ import annotations

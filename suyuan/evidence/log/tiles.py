@@ -33,8 +33,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tree import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, level_count, tile_width
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tree import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, level_count, tile_width
 
 ENTRIES = -1
 """The level of entry bundles, below the tiles of level 0."""

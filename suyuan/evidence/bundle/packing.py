@@ -6,7 +6,7 @@
     timestamp.tsr            where there is one: an RFC 3161 token over the SHA-256 of manifest.json
     tsa-chain.pem            the certificates that the token is trusted by
     policy.tlog-policy       which keys and how many witnesses make a checkpoint good (c2sp.org/tlog-policy)
-    keys.json … custody.json what stands in `evidence.bundle_facts`
+    keys.json … custody.json what stands in `evidence.bundle.facts`
     records/<seq>/           of each record:
         record.json          the members that are disclosed, canonical JSON
         openings.json        the commitments to all members, and the salts of the disclosed ones
@@ -22,9 +22,9 @@ refuses. Nothing is dropped silently: whoever asks for what must not be told get
 
 The list of files with digests is what 法发〔2016〕22号 (2016), 14 asks of whoever hands over electronic data.
 
->>> from suyuan.evidence.commitment import commitments_of, digest_of, record_of
->>> from suyuan.evidence.leaves import Leaf
->>> from suyuan.evidence.opening import open_record
+>>> from suyuan.evidence.records.commitment import commitments_of, digest_of, record_of
+>>> from suyuan.evidence.records.leaves import Leaf
+>>> from suyuan.evidence.records.opening import open_record
 >>> from suyuan.history.events import PayoutPaid, encode
 >>> from suyuan.history.store import Kept
 >>> record = record_of(Kept(7, 1, "payout_paid/1", encode(PayoutPaid("rdm_1", "B-1", 8000, "money"))))
@@ -50,8 +50,9 @@ import msgspec
 
 from suyuan.base import wire
 from suyuan.base.crypto import sha256, sm3
-from suyuan.evidence.bundle_facts import Custody, Environment, KeyList, KeyListed, Link, LinkList, Prelog, PrelogList
-from suyuan.evidence.bundle_readme import readmes
+from suyuan.evidence.bundle.facts import Custody, Environment, KeyList, KeyListed, Link, LinkList, Prelog, PrelogList
+from suyuan.evidence.bundle.readme import readmes
+from suyuan.evidence.bundle.timestamp import TimeStamper, Unstamped
 from suyuan.evidence.check import (
     CheckedProof,
     Policy,
@@ -60,11 +61,10 @@ from suyuan.evidence.check import (
     read_policy,
     verify_source,
 )
-from suyuan.evidence.commitment import OPEN_GROUP, Record
-from suyuan.evidence.note import ed25519_fits
-from suyuan.evidence.opening import Opened, names_of
-from suyuan.evidence.tiles import sync_folder
-from suyuan.evidence.timestamp import TimeStamper, Unstamped
+from suyuan.evidence.log.note import ed25519_fits
+from suyuan.evidence.log.tiles import sync_folder
+from suyuan.evidence.records.commitment import OPEN_GROUP, Record
+from suyuan.evidence.records.opening import Opened, names_of
 
 SUFFIX = ".suyuan-evidence.zip"
 MANIFEST, TOKEN, CHAIN, POLICY = "manifest.json", "timestamp.tsr", "tsa-chain.pem", "policy.tlog-policy"

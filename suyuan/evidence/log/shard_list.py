@@ -12,9 +12,9 @@ import msgspec
 
 from suyuan.base.wire import canonical_record
 from suyuan.evidence.check import BadEvidence, read_checkpoint, read_note
-from suyuan.evidence.shard import stopping
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import CHECKPOINT, read_note_file, replace_file
+from suyuan.evidence.log.shard import stopping
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import CHECKPOINT, read_note_file, replace_file
 
 SHARDS = "shards.json"
 

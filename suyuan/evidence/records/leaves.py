@@ -30,7 +30,7 @@ from psycopg.rows import TupleRow
 
 from suyuan.base.clock import SECOND, Micros
 from suyuan.base.db import Fetch
-from suyuan.evidence.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, commitments_of, digest_of, record_of
+from suyuan.evidence.records.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, commitments_of, digest_of, record_of
 from suyuan.history.store import HistoryIsBroken, Kept, read
 from suyuan.privacy.classes import Privacy
 from suyuan.privacy.keyring import NONCE_BYTES, NoEpochKey

@@ -7,7 +7,7 @@ their order, the latter as base64, and of each member shown its position and its
 
 The commitments of members that are not shown say nothing: each hangs on a salt of its own, 32 bytes that nobody has.
 
->>> from suyuan.evidence.commitment import commitments_of, digest_of, record_of
+>>> from suyuan.evidence.records.commitment import commitments_of, digest_of, record_of
 >>> from suyuan.history.events import PayoutPaid, encode
 >>> from suyuan.history.store import Kept
 >>> paid = encode(PayoutPaid("rdm_1", "B-1", 8000, "money"))
@@ -18,7 +18,7 @@ b'{"paid":8000,"redemption":"rdm_1"}'
 >>> open_record(record, leaf, {}, ["seller"])
 Traceback (most recent call last):
     ...
-suyuan.evidence.opening.NotOpen: event 7 has no member seller that could be shown here; it has: seq, at, kind, paid, …
+suyuan.evidence.records.opening.NotOpen: event 7 has no member seller that could be shown here; it has: seq, at, …
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from typing import NamedTuple
 import msgspec
 
 from suyuan.base import wire
-from suyuan.evidence.commitment import OPEN_GROUP, Record, commit, digest_of, name_of, salts_of
-from suyuan.evidence.leaves import Leaf
+from suyuan.evidence.records.commitment import OPEN_GROUP, Record, commit, digest_of, name_of, salts_of
+from suyuan.evidence.records.leaves import Leaf
 
 FORMAT = "suyuan-openings-v1"
-NAMED_MAX = 4
+NAMED_MAX = 2
 
 
 class NotOpen(Exception):

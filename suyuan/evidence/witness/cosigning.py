@@ -1,7 +1,7 @@
 """A witness: it remembers the newest checkpoint of each log that it watches, and signs only what goes on from there.
 
 This is C2SP tlog-witness in the version that docs/decisions/0013 names, without what carries the bytes. The answer to a
-request (`witness_request`) is 200 with the cosignature, or
+request (`request`) is 200 with the cosignature, or
 
     400  the request is malformed, or its old size is above its checkpoint's
     404  the log is not watched
@@ -10,7 +10,7 @@ request (`witness_request`) is 200 with the cosignature, or
     409  the old size is not that of the newest checkpoint, which the body tells
     422  nothing shows that the tree goes on from the newest one, or it is another tree of the same size
 
-in this order. What lies on the disk says `witness_memory`.
+in this order. What lies on the disk says `memory`.
 
 Invariants: comparing and replacing is one act under the log's lock, among any number of threads and processes; an
 answer goes out only once what it says is on the disk. So neither kill -9 nor a race makes a witness sign a smaller tree
@@ -42,10 +42,10 @@ from suyuan.evidence.check import (
     read_note,
     to_base64,
 )
-from suyuan.evidence.note import Cosigner, checkpoint_text, ed25519_fits
-from suyuan.evidence.watched_logs import WatchedLogs
-from suyuan.evidence.witness_memory import Fork, Memory, Place
-from suyuan.evidence.witness_request import BadRequest, Request, read_request, signature_line
+from suyuan.evidence.log.note import Cosigner, checkpoint_text, ed25519_fits
+from suyuan.evidence.witness.memory import Fork, Memory, Place
+from suyuan.evidence.witness.request import BadRequest, Request, read_request, signature_line
+from suyuan.evidence.witness.watched_logs import WatchedLogs
 
 TEXT, SIZE = "text/plain; charset=utf-8", "text/x.tlog.size"
 

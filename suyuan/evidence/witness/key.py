@@ -13,7 +13,7 @@ from pathlib import Path
 
 from suyuan.evidence.check import COSIGNATURE
 from suyuan.evidence.check.note import is_key_name
-from suyuan.evidence.note import Cosigner, NoteSecret, read_secret, secret_text
+from suyuan.evidence.log.note import Cosigner, NoteSecret, read_secret, secret_text
 from suyuan.privacy.keyring import KeyTrouble, UnsafeKeyFile, read_private, sync_folder, write_private
 
 FILE = "witness.key"

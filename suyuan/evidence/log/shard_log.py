@@ -30,11 +30,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Self
 
-from suyuan.evidence import check, tree
-from suyuan.evidence.note import checkpoint_text, ed25519_fits, sign_note
-from suyuan.evidence.shard import Cosigned, Lock, Published, Shard, stopping, with_cosignatures
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import (
+from suyuan.evidence import check
+from suyuan.evidence.log import tree
+from suyuan.evidence.log.note import checkpoint_text, ed25519_fits, sign_note
+from suyuan.evidence.log.shard import Cosigned, Lock, Published, Shard, stopping, with_cosignatures
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import (
     CHECKPOINT,
     COSIGNED,
     ENTRIES,
@@ -47,7 +48,7 @@ from suyuan.evidence.tiles import (
     read_note_file,
     replace_file,
 )
-from suyuan.evidence.tree import TILE_HEIGHT, TILE_WIDTH, Edge, Subtree, tile_width
+from suyuan.evidence.log.tree import TILE_HEIGHT, TILE_WIDTH, Edge, Subtree, tile_width
 
 TILES_CACHED_MAX = 512
 

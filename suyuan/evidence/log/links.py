@@ -26,10 +26,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from suyuan.evidence import check
-from suyuan.evidence.note import LogSigner, ed25519_fits, sign_note, signature_fits
-from suyuan.evidence.shard import Shard, stopping
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import LINK, NEXT, read_note_file, replace_file
+from suyuan.evidence.log.note import LogSigner, ed25519_fits, sign_note, signature_fits
+from suyuan.evidence.log.shard import Shard, stopping
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import LINK, NEXT, read_note_file, replace_file
 
 FORMAT = "suyuan-link-v1"
 

@@ -21,12 +21,13 @@ from itertools import islice, product
 from pathlib import Path
 from typing import NamedTuple
 
-from suyuan.evidence import check, tree
-from suyuan.evidence.log import Tiles
-from suyuan.evidence.shard import own_checkpoint
-from suyuan.evidence.stops import LogStopped, Stop, shown
-from suyuan.evidence.tiles import CHECKPOINT, COSIGNED, ENTRIES, LINK, NEXT, STAGING, LogFolder, Place
-from suyuan.evidence.tree import TILE_HEIGHT, TILE_WIDTH
+from suyuan.evidence import check
+from suyuan.evidence.log import tree
+from suyuan.evidence.log.shard import own_checkpoint
+from suyuan.evidence.log.shard_log import Tiles
+from suyuan.evidence.log.stops import LogStopped, Stop, shown
+from suyuan.evidence.log.tiles import CHECKPOINT, COSIGNED, ENTRIES, LINK, NEXT, STAGING, LogFolder, Place
+from suyuan.evidence.log.tree import TILE_HEIGHT, TILE_WIDTH
 
 FINDINGS_MAX = 1_000
 # Choosing between two hashes at each of so many positions is a thousand tries.

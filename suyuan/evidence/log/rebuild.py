@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from suyuan.evidence.shard import Lock, Published, Shard, stopping
-from suyuan.evidence.stops import LogStopped, Stop
-from suyuan.evidence.tiles import (
+from suyuan.evidence.log.shard import Lock, Published, Shard, stopping
+from suyuan.evidence.log.stops import LogStopped, Stop
+from suyuan.evidence.log.tiles import (
     CHECKPOINT,
     COSIGNED,
     ENTRIES,
@@ -27,7 +27,7 @@ from suyuan.evidence.tiles import (
     places,
     replace_file,
 )
-from suyuan.evidence.tree import TILE_WIDTH, Edge
+from suyuan.evidence.log.tree import TILE_WIDTH, Edge
 
 _ENTRIES_AT_ONCE = 64 * TILE_WIDTH
 _FILES_AT_ONCE = 256

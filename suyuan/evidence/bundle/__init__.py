@@ -1,0 +1,1 @@
+"""What is taken away: records, proofs and papers in one file, stamped by a third party."""

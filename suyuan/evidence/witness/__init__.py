@@ -1,0 +1,1 @@
+"""Witnesses: who has seen a log only grow signs that it has, and remembers."""
