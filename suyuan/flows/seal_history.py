@@ -35,7 +35,7 @@ from suyuan.evidence.log.shard_log import ShardLog
 from suyuan.evidence.log.stops import LogStopped, Stop
 from suyuan.evidence.records.commitment import UnknownKind
 from suyuan.evidence.records.leaves import ShardStart, entries, keep_leaves, next_leaf, note_published, shards
-from suyuan.evidence.witness.cosigning import INCONSISTENT, Conflict, Cosigned, Refused, Silent, WitnessCaller
+from suyuan.evidence.witness.cosigning import INCONSISTENT, Conflict, Cosigned, Refused, Silent, WitnessCaller, label
 from suyuan.history.store import HistoryIsBroken
 from suyuan.privacy.vault import Vault
 
@@ -314,7 +314,7 @@ async def _ask_where_it_stands(sealer: Sealer, shard_log: ShardLog, caller: Witn
 async def _cosign(sealer: Sealer, shard_log: ShardLog, caller: WitnessCaller) -> None:
     """Has one witness cosign the published checkpoint, from wherever it stands. Raises `LogStopped`."""
     signed = shard_log.signed
-    if any(line.name == caller.name for line in check.read_note(shard_log.note).signatures):
+    if any(label(line.name, line.key_id) == caller.name for line in check.read_note(shard_log.note).signatures):
         return
     answer = await _ask(sealer, shard_log, caller)
     if isinstance(answer, Conflict):

@@ -38,7 +38,7 @@ from suyuan.evidence.check import (
     read_note,
 )
 from suyuan.evidence.log.note import ed25519_fits
-from suyuan.evidence.witness.cosigning import INCONSISTENT, SIZE, Conflict, Cosigned, Refused, Silent
+from suyuan.evidence.witness.cosigning import INCONSISTENT, SIZE, Conflict, Cosigned, Refused, Silent, label
 from suyuan.evidence.witness.memory import origin_hash
 from suyuan.evidence.witness.request import signature_line, write_request
 from suyuan.outside.lanes import AnswerIsTooLong, Lanes
@@ -78,8 +78,8 @@ class HttpWitness:
 
     @property
     def name(self) -> str:
-        """The name in its cosignatures."""
-        return self._vkey.name
+        """The name in its cosignatures and the id of its key."""
+        return label(self._vkey.name, self._vkey.key_id)
 
     async def close(self) -> None:
         if self._client is not None:

@@ -9,7 +9,7 @@ from suyuan.base.clock import SECOND, Clock, Micros
 from suyuan.base.crypto import suite
 from suyuan.evidence.check import Signed, Vkey, check_signatures, read_checkpoint, read_note
 from suyuan.evidence.log.note import Cosigner, cosigner, vkey_text
-from suyuan.evidence.witness.cosigning import Answer, Conflict, Cosigned, Refused, Silent, Witness
+from suyuan.evidence.witness.cosigning import Answer, Conflict, Cosigned, Refused, Silent, Witness, label
 from suyuan.evidence.witness.memory import origin_hash
 from suyuan.evidence.witness.request import write_request
 from suyuan.evidence.witness.watched_logs import WatchedLogs
@@ -61,7 +61,7 @@ class NearWitness:
     def __init__(self, witness: Witness, clock: Clock) -> None:
         self._witness = witness
         self._clock = clock
-        self.name = witness.vkey.name
+        self.name = label(witness.vkey.name, witness.vkey.key_id)
 
     async def latest(self, origin: str) -> int | None:
         return remembered(self._witness, origin) if self._witness.latest(origin_hash(origin)) else None

@@ -219,7 +219,8 @@ def test_a_witness_that_holds_another_tree_stops_it(bench: Bench) -> None:
     bench.seal()
     bench.sell(2)
     bench.witnesses[0].says = Refused("tree_is_inconsistent")
-    with pytest.raises(LogStopped, match=r"partner\.example/w says the tree of 2 does not continue what it saw"):
+    says = r"partner\.example/w\+[0-9a-f]{8} says the tree of 2 does not continue what it saw"
+    with pytest.raises(LogStopped, match=says):
         bench.seal()
 
 
@@ -228,4 +229,18 @@ def test_a_witness_that_refuses_us_is_said_once_and_holds_up_nothing(bench: Benc
     assert bench.seal() == (1, 1, 1)
     bench.sell(2)
     assert bench.seal() == (1, 2, 2)
-    assert bench.made[-1].answers == {NAMES[0]: str(Refused("log_is_unknown"))}
+    assert bench.made[-1].answers == {bench.witnesses[0].name: str(Refused("log_is_unknown"))}
+
+
+def test_two_keys_of_one_witness_both_cosign(bench: Bench) -> None:
+    """A witness changes its key: its name stays, and for a while both keys stand in the policy."""
+    old = cosigner(NAMES[0], crypto.suite("ed25519").signer(bytes(32)))
+    folder = bench.folder / "old"
+    folder.mkdir()
+    near = NearWitness(Witness(folder / "w", old, WatchedLogs(watch(folder, [LOG_KEY]))), bench.house.clock)
+    policy = bench.policy.replace(b"group two", f"witness before {vkey_text(old.vkey)}\ngroup two".encode())
+    sealer = bench.next_sealer(witnesses=[*bench.witnesses, near], policy_text=policy)
+    assert seal(bench.house, sealer) == (1, 1, 1)
+    note = check.read_note((bench.house.log_folder / "2026" / "checkpoint").read_bytes())
+    keys = {line.key_id for line in note.signatures if line.name == NAMES[0]}
+    assert keys == {old.vkey.key_id, COSIGNERS[NAMES[0]].vkey.key_id}

@@ -227,12 +227,21 @@ Cosigned: TypeAlias = bytes
 """A signature line of the witness, checked, to be put under the checkpoint."""
 
 
+def label(name: str, key_id: bytes) -> str:
+    """What one key of a witness is called, as the text of its vkey begins.
+
+    >>> label("witness.example/w1", bytes.fromhex("1dde4531"))
+    'witness.example/w1+1dde4531'
+    """
+    return f"{name}+{key_id.hex()}"
+
+
 class WitnessCaller(Protocol):
     """One witness, as a log calls it. Returns in bounded time and raises nothing."""
 
     @property
     def name(self) -> str:
-        """The name in its cosignatures."""
+        """The name in its cosignatures and the id of its key: a witness that changes its key has two for a while."""
 
     async def latest(self, origin: str) -> int | None:
         """The size of the newest checkpoint of a log that the witness cosigned and that the log's own key signed.
