@@ -11,6 +11,7 @@ from random import Random
 
 from suyuan.base import crypto, ids
 from suyuan.base.money import Ratio, ValueKind
+from suyuan.privacy.free_text import holds_personal_value
 from suyuan.settle.payout import Disposition
 
 SECRET_BYTES = 32
@@ -101,7 +102,13 @@ def draw_keys(rng: Random, prefix: str, algorithm: str = "ed25519") -> Keys:
 
 
 def draw_id(rng: Random, prefix: str) -> str:
-    """An id from the seed, of an instant long ago."""
+    """An id from the seed, of an instant long ago; one that by chance holds somebody's number is drawn again."""
+    while holds_personal_value(drawn := _draw(rng, prefix)):
+        pass
+    return drawn
+
+
+def _draw(rng: Random, prefix: str) -> str:
     return ids.new_id(prefix, at=rng.randrange(10**15), chance=rng.randbytes(ids.CHANCE_BYTES))
 
 
