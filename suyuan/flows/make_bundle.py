@@ -28,11 +28,11 @@ from suyuan.base.refusals import Reason, Refusal
 from suyuan.evidence.bundle.facts import Link, Prelog
 from suyuan.evidence.bundle.opened import OpenedField, OpenedFields, sign_opened
 from suyuan.evidence.bundle.packing import Exhibit
-from suyuan.evidence.records.commitment import NOBODY, OPEN_GROUP, Record, record_of
-from suyuan.evidence.records.leaves import Leaf, closing_places, leaf_at, leaves_of, shard_of
-from suyuan.evidence.records.opening import names_of
+from suyuan.evidence.records.commitment import NOBODY, Record
+from suyuan.evidence.records.leaves import Leaf, closing_places, leaves_of, shard_of
+from suyuan.evidence.records.opening import openable
 from suyuan.flows.officer_signature import check_signed_now, want_signed_now
-from suyuan.flows.prove_event import EVENTS_OF_A_THING_MAX, Publication, prove_event
+from suyuan.flows.prove_event import EVENTS_OF_A_THING_MAX, Publication, prove_sealed, sealed_event
 from suyuan.flows.read_fields import ReadAsOfficer, read_as_officer
 from suyuan.flows.shelves import Shelves
 from suyuan.history.disclosure_events import BundleMade
@@ -43,7 +43,6 @@ from suyuan.history.store import Kept
 from suyuan.privacy.authority import Authority
 from suyuan.privacy.classes import Sealed
 from suyuan.privacy.free_text import holds_personal_value, is_line
-from suyuan.privacy.keyring import NoEpochKey
 from suyuan.privacy.purposes import (
     BALANCE_NUMBER,
     CARD_SERIAL,
@@ -119,23 +118,21 @@ async def exhibit_events(archive: Archive, wish: BundleWish, *, now: int) -> Exh
     places = await _places(archive, wish)
     if not places:
         return Refusal(Reason.event_is_not_sealed_yet)
+    published = Publication(archive.fetch, archive.folder)
     exhibits: list[Exhibit] = []
     prelog: list[Prelog] = []
     papers: dict[str, bytes] = {}
     for seq in places:
-        kept, leaf = await kept_at(archive.fetch, seq), await leaf_at(archive.fetch, seq)
-        if kept is None or leaf is None:
+        event = await sealed_event(published, seq)
+        if event is None:
             return Refusal(Reason.event_is_not_sealed_yet)
-        record = record_of(kept)
-        told = _Told(archive, record, leaf, wish.read, authority, now)
+        told = _Told(archive, event.record, event.leaf, wish.read, authority, now)
         keys = await told.group_keys()
-        proven = await prove_event(
-            Publication(archive.fetch, archive.folder), seq, keys=keys, names=told.asked_for(keys)
-        )
+        proven = prove_sealed(published, event, keys=keys, names=told.asked_for(keys))
         if isinstance(proven, Refusal):
             return proven
-        exhibits.append(Exhibit(record, proven.opened, proven.proof))
-        prelog.append(_prelog(archive, kept))
+        exhibits.append(Exhibit(event.record, proven.opened, proven.proof))
+        prelog.append(_prelog(archive, event.kept))
         # (3) What their sealed fields hold.
         attested = await told.attested(exhibits[-1].shown)
         if attested is not None:
@@ -185,9 +182,7 @@ class _Told:
 
         That is a sealed text whose field the order does not name, and the index under which a card is known here.
         """
-        groups = {OPEN_GROUP, *keys}
-        members = zip(names_of(self.record), self.record.groups, strict=True)
-        return [name for name, group in members if group in groups and self._is_asked_for(name)]
+        return [name for name in openable(self.record, keys) if self._is_asked_for(name)]
 
     def _is_asked_for(self, name: str) -> bool:
         if name.startswith(SEALED):
@@ -228,12 +223,7 @@ class _Told:
 
     async def _keys(self, places: Iterable[str]) -> list[OpenKey]:
         rows = await fetch_keys(self.archive.connection, places)
-        unlocked = []
-        for row in rows.values():
-            with contextlib.suppress(BrokenSeal, NoEpochKey):
-                if not row.is_forgotten:
-                    unlocked.append(self.archive.vault.unlock(row))
-        return unlocked
+        return self.archive.vault.unlock_whole(rows.values())
 
     def _opened(self, sealed: str, key: OpenKey, field: Field) -> str | None:
         assert self.authority is not None

@@ -22,7 +22,6 @@ from suyuan.flows.read_fields import ReadAsOfficer, read_as_officer
 from suyuan.history.frames import Commands
 from suyuan.privacy.authority import Authority
 from suyuan.privacy.classes import Sealed
-from suyuan.privacy.keyring import NoEpochKey
 from suyuan.privacy.purposes import (
     BALANCE_NUMBER,
     CARD_SERIAL,
@@ -78,13 +77,7 @@ async def keys_of(
     """The data keys, by their places, of these fields of these subjects, as far as they are there and whole."""
     classes = {field.key_class for field in fields}
     rows = await fetch_keys(connection, [key_id(subject, key_class) for subject in subjects for key_class in classes])
-    keys = {}
-    for place, row in rows.items():
-        # One key that is gone or broken closes its own subject's fields, and nobody else's.
-        with contextlib.suppress(BrokenSeal, NoEpochKey):
-            if not row.is_forgotten:
-                keys[place] = vault.unlock(row)
-    return keys
+    return {key.row.id: key for key in vault.unlock_whole(rows.values())}
 
 
 def shown(

@@ -19,13 +19,14 @@ from suyuan.base.db import Fetch
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.evidence import check
 from suyuan.evidence.log.shard_log import Tiles
-from suyuan.evidence.records.commitment import OPEN_GROUP, record_of
-from suyuan.evidence.records.leaves import leaf_at, leaves_of, shard_of
-from suyuan.evidence.records.opening import Opened, names_of, open_record
+from suyuan.evidence.records.commitment import Record, record_of
+from suyuan.evidence.records.leaves import Leaf, ShardStart, leaf_at, leaves_of, shard_of
+from suyuan.evidence.records.opening import Opened, open_record, openable
 from suyuan.flows.desk import Desk
 from suyuan.flows.show_records import own_redemption
 from suyuan.flows.who_asks import Knock, who_asks
 from suyuan.history.recall import kept_at
+from suyuan.history.store import Kept
 
 # To whom the platform sold a held card on is no business of the partner who sold it to the platform.
 OF_OTHERS = frozenset({"buyer"})
@@ -50,35 +51,49 @@ class Publication(NamedTuple):
     folder: Path
 
 
-async def prove_event(
-    published: Publication,
-    seq: int,
-    *,
-    keys: Mapping[int, bytes] | None = None,
-    names: Collection[str] | None = None,
-    without: Collection[str] = (),
-) -> Proven | Refusal:
-    """Opens an event, all of it that these keys open or only what is named, and proves it; but nothing of `without`.
+class SealedEvent(NamedTuple):
+    """An event that has its leaf, and the shard that it is of."""
 
-    Raises `NotOpen` for a name that is not to be had, `BrokenLeaf`, and `LogStopped` for files that are broken.
-    """
+    kept: Kept
+    record: Record
+    leaf: Leaf
+    shard: ShardStart
+
+
+async def sealed_event(published: Publication, seq: int) -> SealedEvent | None:
+    """The event of this place; None as long as it has no leaf."""
     kept, leaf = await kept_at(published.fetch, seq), await leaf_at(published.fetch, seq)
     shard = await shard_of(published.fetch, seq)
     if kept is None or leaf is None or shard is None:
-        return Refusal(Reason.event_is_not_sealed_yet)
+        return None
+    return SealedEvent(kept, record_of(kept), leaf, shard)
+
+
+def prove_sealed(
+    published: Publication, event: SealedEvent, *, keys: Mapping[int, bytes], names: Collection[str]
+) -> Proven | Refusal:
+    """Opens these members, with the keys of subjects' groups by their numbers, and proves the event.
+
+    Raises `NotOpen` for a name that is not to be had, `BrokenLeaf`, and `LogStopped` for files that are broken.
+    """
+    seq, shard = event.leaf.seq, event.shard
     tiles, index = Tiles(published.folder / shard.name), seq - shard.first_seq
     # Read once, because the sealer goes on meanwhile.
     cosigned = tiles.cosigned()
     notes = [note for note in (cosigned, tiles.checkpoint()) if note is not None and _covers(note, index)]
     if not notes:
         return Refusal(Reason.event_is_not_sealed_yet)
-    record = record_of(kept)
-    keys = keys or {}
-    groups = {OPEN_GROUP, *keys}
-    able = [name for name, group in zip(names_of(record), record.groups, strict=True) if group in groups]
-    shown = [name for name in (able if names is None else names) if name not in without]
-    opened = open_record(record, leaf, keys, shown)
+    opened = open_record(event.record, event.leaf, keys, names)
     return Proven(seq, opened, tiles.proof_against(index, notes[0]), is_cosigned=notes[0] == cosigned)
+
+
+async def prove_event(published: Publication, seq: int, *, without: Collection[str] = ()) -> Proven | Refusal:
+    """Proves an event by its open members, but nothing of `without`. Raises as `prove_sealed` does."""
+    event = await sealed_event(published, seq)
+    if event is None:
+        return Refusal(Reason.event_is_not_sealed_yet)
+    names = [name for name in openable(event.record, ()) if name not in without]
+    return prove_sealed(published, event, keys={}, names=names)
 
 
 def _covers(note: bytes, index: int) -> bool:

@@ -34,7 +34,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 import msgspec
@@ -44,7 +45,7 @@ from suyuan.privacy import sealed_file
 from suyuan.privacy.authority import Authority, NoAuthority
 from suyuan.privacy.ciphers import PREFIX_LENGTH, PREFIXES, algorithm_of, cipher_of
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
-from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, Ring
+from suyuan.privacy.keyring import KEY_BYTES, NONCE_BYTES, NoEpochKey, Ring
 from suyuan.privacy.pseudonyms import Marks, Pseudonym
 from suyuan.privacy.purposes import Field
 from suyuan.privacy.sealed_file import BrokenFile
@@ -101,6 +102,15 @@ class Vault:
         """The data key of a row. Raises `NoEpochKey` for a destroyed epoch, `BrokenSeal` for a broken key."""
         secret = self._secret(row)
         return _open_key(row, row.subject, secret, self._algorithm)
+
+    def unlock_whole(self, rows: Iterable[SubjectKey]) -> list[OpenKey]:
+        """Those that are there and whole: one that is gone or broken closes what it closed, and nothing else."""
+        unlocked = []
+        for row in rows:
+            with suppress(BrokenSeal, NoEpochKey):
+                if not row.is_forgotten:
+                    unlocked.append(self.unlock(row))
+        return unlocked
 
     def wrap_again(self, row: SubjectKey, *, chance: bytes) -> SubjectKey:
         """The same data key under the newest epoch."""

@@ -23,7 +23,7 @@ from suyuan.flows.begin_shard import begin_again
 from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.seal_history import Sealer
 from tests.flows.house import House, open_house
-from tests.flows.sealing import LOG_NAME, proven, put_back, seal, sealer_of, sell
+from tests.flows.sealing import LOG_NAME, proven, put_back, seal, sell
 
 YEAR_S = 60 * 86_400
 """As much as is left of the year in which the house stands, and some more."""
@@ -33,23 +33,6 @@ YEAR_S = 60 * 86_400
 def house(database: str, tmp_path: Path) -> Iterator[House]:
     with open_house(database, log_folder=tmp_path / "log") as house:
         yield house
-
-
-@pytest.fixture
-def next_sealer(house: House) -> Iterator[Callable[..., Sealer]]:
-    """Makes a sealer after the one before it has ended."""
-    made: list[Sealer] = []
-
-    def make(**changes: Any) -> Sealer:
-        for before in made:
-            before.close()
-        made.append(sealer_of(house, house.log_folder, **changes))
-        return made[-1]
-
-    yield make
-    for sealer in made:
-        sealer.close()
-        sealer.connection.close()
 
 
 def seal_and_publish(house: House, sealer: Sealer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +22,7 @@ from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.seal_history import Sealer, shard_of
 from tests.evidence.witnesses import NearWitness, own_cosigner, watch
 from tests.flows.house import House, open_house
-from tests.flows.sealing import LOG_NAME, proven, put_back, seal, sealer_of, sell, signers
+from tests.flows.sealing import LOG_NAME, proven, put_back, seal, sell, signers
 
 
 @pytest.fixture
@@ -31,23 +30,6 @@ def house(database: str, tmp_path: Path) -> Iterator[House]:
     with open_house(database, log_folder=tmp_path / "log") as house:
         sell(house)
         yield house
-
-
-@pytest.fixture
-def next_sealer(house: House) -> Iterator[Callable[..., Sealer]]:
-    """Makes a sealer after the one before it has ended."""
-    made: list[Sealer] = []
-
-    def make(**changes: Any) -> Sealer:
-        for before in made:
-            before.close()
-        made.append(sealer_of(house, house.log_folder, **changes))
-        return made[-1]
-
-    yield make
-    for sealer in made:
-        sealer.close()
-        sealer.connection.close()
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ here, byte for byte, without opening anything; none is made of an event that is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
@@ -33,10 +32,10 @@ from suyuan.base.db import Fetch
 from suyuan.evidence.records.commitment import GROUP_KEY_BYTES, OPEN_GROUP, Record, commitments_of, digest_of, record_of
 from suyuan.history.store import HistoryIsBroken, Kept, read
 from suyuan.privacy.classes import Privacy
-from suyuan.privacy.keyring import NONCE_BYTES, NoEpochKey
+from suyuan.privacy.keyring import NONCE_BYTES
 from suyuan.privacy.purposes import RECORD_KEY
 from suyuan.privacy.subject_keys import key_id, read_keys
-from suyuan.privacy.vault import BrokenSeal, OpenKey, Vault
+from suyuan.privacy.vault import OpenKey, Vault
 
 NEVER_KEPT = "-"
 # Which of a subject's data keys closes the keys of its groups: one that lives as long as what they open. A redemption
@@ -151,13 +150,8 @@ def keep_leaves(
 
 
 def _closing_keys(connection: Connection, vault: Vault, subjects: set[str]) -> dict[str, OpenKey]:
-    unlocked: dict[str, OpenKey] = {}
-    for row in read_keys(connection, closing_places(subjects)) if subjects else ():
-        with suppress(NoEpochKey, BrokenSeal):
-            # A key that does not open closes nothing that could be opened either.
-            if not row.is_forgotten:
-                unlocked[row.subject] = vault.unlock(row)
-    return unlocked
+    rows = read_keys(connection, closing_places(subjects)) if subjects else []
+    return {key.subject: key for key in vault.unlock_whole(rows)}
 
 
 def _copied(leaf: Leaf) -> tuple[int, bytes, bytes, bytes, bytes, bytes]:

@@ -101,6 +101,12 @@ def _shown(record: Record, leaf: Leaf, salts: Mapping[int, bytes], names: Collec
     return {name: able[name] for name in names}
 
 
+def openable(record: Record, keys: Collection[int]) -> list[str]:
+    """The names of the members that are open, or of a subject's group whose key is at hand."""
+    members = zip(names_of(record), record.groups, strict=True)
+    return [name for name, group in members if group == OPEN_GROUP or group in keys]
+
+
 def _b64(content: bytes) -> str:
     """As the log's own formats write it: the standard alphabet, padded."""
     return b2a_base64(content, newline=False).decode()
