@@ -4,7 +4,7 @@ An event is stored as its canonical JSON with its kind inside (`"kind":"redempti
 changed, only superseded by a next version, so that what was written can be read for ever. Amounts are fen, instants
 are micros; a personal field is sealed or a pseudonym (`privacy.classes`); a test refuses a field without a class.
 Those that tell of personal data stand in `privacy_events`, those of papers in `paper_events`, those of recipients and
-exports in `disclosure_events`, and those of people's requests in `right_events`.
+exports in `disclosure_events`, those of people's requests in `right_events`, and those of risk in `decision_events`.
 
 >>> event = SwitchTurned(target_kind="channel", target="bank_transfer", stopped=True, by="ofc_1")
 >>> encode(event)
@@ -20,6 +20,19 @@ from typing import Annotated
 import msgspec
 
 from suyuan.base.wire import canonical_record
+from suyuan.history.decision_events import (
+    DecisionMade,
+    DecisionsChecked,
+    GraphPublished,
+    ListEntryAdded,
+    ListEntryRemoved,
+    ModelDeployed,
+    PolicyDeployed,
+    ReviewAsked,
+    ReviewDecided,
+    SellerFrozen,
+    SellerUnfrozen,
+)
 from suyuan.history.disclosure_events import (
     BundleMade,
     ExportApproved,
@@ -321,6 +334,17 @@ Event = (
     | EpochClosed
     | EpochDestroyed
     | BundleMade
+    | DecisionMade
+    | ReviewAsked
+    | ReviewDecided
+    | SellerFrozen
+    | SellerUnfrozen
+    | PolicyDeployed
+    | ModelDeployed
+    | ListEntryAdded
+    | ListEntryRemoved
+    | GraphPublished
+    | DecisionsChecked
 )
 
 _decoder = msgspec.json.Decoder(Event)
