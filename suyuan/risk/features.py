@@ -4,7 +4,7 @@ A feature says over which rows it looks: those whose `key` columns equal those o
 `where`, and whose instant lies in `[t - window, t - lag]`, both ends included, where `t` is the instant of the attempt
 and the lag is at least one micro. So the attempt itself never counts, nor does anything that came later.
 
-Executors compute whole numbers alone; `finalise` makes a feature of them, and every feature is a whole number or `None`.
+Executors compute whole numbers alone, and `finalise` makes a feature of them: a whole number too, or `None`.
 
 | aggregate | over the rows in the window | nothing there |
 |---|---|---|

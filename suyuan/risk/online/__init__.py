@@ -1,0 +1,1 @@
+"""Features in the line: windows over what has happened, kept in memory and moved on by each row."""
