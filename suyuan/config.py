@@ -150,6 +150,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return self.data / "papers"
 
     @property
+    def risk_folder(self) -> Path:
+        """Where the observer writes what the line starts from."""
+        return self.data / "risk"
+
+    @property
     def database_place(self) -> Path | str:
         """The URL, or the folder of the embedded server."""
         return self.database_url or self.data / "pg"

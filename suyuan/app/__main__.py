@@ -1,4 +1,4 @@
-"""What the supervisor starts: `python -m suyuan.app line|completer|sealer DATA LIFELINE`. Not for people."""
+"""What the supervisor starts: `python -m suyuan.app line|completer|sealer|observer DATA LIFELINE`. Not for people."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from suyuan.app import lifeline
 from suyuan.app.completer import run_completer
 from suyuan.app.line import run_line
+from suyuan.app.observer import run_observer
 from suyuan.app.sealer import run_sealer
 from suyuan.app.supervisor import database_url
 from suyuan.config import load_settings
 
-WORK = {"line": run_line, "completer": run_completer, "sealer": run_sealer}
+WORK = {"line": run_line, "completer": run_completer, "sealer": run_sealer, "observer": run_observer}
 
 
 def main() -> int:

@@ -57,7 +57,7 @@ async def run_completer(settings: Settings, database_url: str) -> None:
             await psycopg.AsyncConnection.connect(database_url, autocommit=True)
         )
         await be_the_only_one(connection, COMPLETER_LOCK)
-        await line.connect(within_s=LINE_WAIT_S)
+        await line.reach(within_s=LINE_WAIT_S)
         completer = await _completer(settings, keys, line, connection, stack)
         sender = Sender()
         stack.push_async_callback(sender.close)

@@ -1,5 +1,8 @@
 """The process of the line: waits until it leads, then serves every command of the platform.
 
+Once it leads, it reads what decisions rest on: the newest snapshot of the windows, and history from there to its end.
+Until it has all of it, whoever asks is told that the platform is starting; nothing is ever decided blind.
+
 It ends, rather than repair itself, when its database is gone, when another leader has taken over, or when a commit was
 not flushed. Whoever started it starts it again, and it begins from what is committed.
 """
@@ -13,17 +16,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import structlog
 
 from suyuan.app.appliers import ANSWERS, APPLIERS
 from suyuan.base import db
-from suyuan.base.clock import SystemClock
+from suyuan.base.clock import SystemClock, monotonic_s
+from suyuan.base.refusals import Reason, Refusal
 from suyuan.config import Settings
 from suyuan.flows.shelves import Shelves
 from suyuan.history import frames
-from suyuan.history.frames import LineCaller
-from suyuan.history.leader import wait_for_lead
+from suyuan.history.frames import Answer, Command, LineCaller
+from suyuan.history.leader import Lead, wait_for_lead
 from suyuan.history.line import Line
+from suyuan.risk.memory import Risk, catalogue_here, remember
+from suyuan.risk.tail import SNAPSHOT, begin, catch_up
 from suyuan.settle.limits import LimitRules
+
+log = structlog.get_logger()
 
 COLLECT_AFTER_OBJECTS = 50_000
 COLLECT_OLDER_EVERY = 20
@@ -38,11 +47,47 @@ async def run_line(settings: Settings, database_url: str) -> None:
         present_leader = LineCaller(settings.line_socket, ANSWERS)
         lead = await wait_for_lead(connection, present_leader.is_alive)
         present_leader.close()
-        shelves = Shelves(LimitRules(), settings.disclosure_caps, settings.retention_rules)
-        line = Line(connection, shelves, APPLIERS, lead, SystemClock(), reading=reading)
-        server = await frames.serve(line, tuple(APPLIERS), settings.line_socket)
+        front = Front()
+        server = await frames.serve(front, tuple(APPLIERS), settings.line_socket)
         async with server:
-            await line.run()
+            # In a thread, so that a standby sees a leader that is alive.
+            risk = await asyncio.to_thread(_remember, settings, database_url, lead)
+            spare_the_collector()
+            shelves = Shelves(LimitRules(), settings.disclosure_caps, settings.retention_rules, risk=risk)
+            front.line = Line(connection, shelves, APPLIERS, lead, SystemClock(), reading=reading)
+            await front.line.run()
+
+
+class Front:
+    """Where callers reach the line, and what tells them to wait until there is one."""
+
+    def __init__(self) -> None:
+        self.line: Line[Shelves] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is one, and it goes on."""
+        return self.line is not None and self.line.is_ready
+
+    def submit(self, command: Command) -> asyncio.Future[Answer]:
+        """Passes a command on. One that comes too early changes nothing, and may come again."""
+        if self.line is not None:
+            return self.line.submit(command)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answer.set_result(Refusal(Reason.platform_is_starting))
+        return answer
+
+
+def _remember(settings: Settings, database_url: str, lead: Lead) -> Risk:
+    """Everything that decisions rest on, up to where this leader begins."""
+    began_s = monotonic_s()
+    with db.connect(database_url, autocommit=True) as connection:
+        windows = begin(connection, settings.risk_folder / SNAPSHOT, catalogue_here())
+        from_seq = windows.next_seq
+        catch_up(connection, windows, lead.next_seq)
+        risk = remember(connection, windows)
+    log.info("line_remembers", from_seq=from_seq, to_seq=lead.next_seq, seconds=round(monotonic_s() - began_s, 1))
+    return risk
 
 
 def spare_the_collector() -> None:

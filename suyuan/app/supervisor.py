@@ -5,7 +5,8 @@
                 ├─ api × workers   all listening on one socket, which the supervisor holds, so no caller is turned
                 │                  away while a worker is started again
                 ├─ completer       finishes payouts, tells partners, keeps the house
-                └─ sealer          seals history into the public log
+                ├─ sealer          seals history into the public log
+                └─ observer        writes down what the line starts from, and computes decisions again
 
 A process that dies is started again after a pause that grows to `RESTART_S_MAX`. When the supervisor itself dies, by
 whatever signal, its processes see the end of a pipe that it holds and stop.
@@ -166,7 +167,8 @@ class Supervisor:
 
     def _plan(self, lifeline: int, listening: int) -> list[Child]:
         roles = ["line"] + ["standby"] * self.settings.standby
-        roles += [f"api-{number}" for number in range(1, self.settings.workers + 1)] + ["completer", "sealer"]
+        roles += [f"api-{number}" for number in range(1, self.settings.workers + 1)]
+        roles += ["completer", "sealer", "observer"]
         return [self._child(role, lifeline, listening) for role in roles]
 
     def _child(self, role: str, lifeline: int, listening: int) -> Child:

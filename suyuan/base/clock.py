@@ -92,3 +92,8 @@ def monotonic_s() -> float:
 def cpu_s() -> float:
     """CPU seconds that this process has used, all threads."""
     return time.process_time()
+
+
+def thread_cpu_s() -> float:
+    """CPU seconds that this thread has used; what other threads do meanwhile does not count."""
+    return time.thread_time()

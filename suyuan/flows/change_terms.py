@@ -22,13 +22,28 @@ import msgspec
 
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.base.wire import canonical
-from suyuan.flows import export_records, forget_subject, hold_recipients, hold_records, hold_warrants, trade_terms
+from suyuan.flows import (
+    deploy_model,
+    deploy_policy,
+    export_records,
+    forget_subject,
+    freeze_seller,
+    hold_recipients,
+    hold_records,
+    hold_warrants,
+    keep_lists,
+    trade_terms,
+)
 from suyuan.flows.changing import Approval, Change, ChangeKind, Made, is_always_sound
+from suyuan.flows.deploy_model import DeployModel, EndModel
+from suyuan.flows.deploy_policy import DeployPolicy, EndPolicy
 from suyuan.flows.export_records import ExportRecords
 from suyuan.flows.forget_subject import ForgetSeller
+from suyuan.flows.freeze_seller import LiftFreeze
 from suyuan.flows.hold_recipients import AddRecipient, EndRecipient
 from suyuan.flows.hold_records import LiftHold
 from suyuan.flows.hold_warrants import AddWarrant, EndWarrant
+from suyuan.flows.keep_lists import AddToList, RemoveFromList
 from suyuan.flows.officer_signature import check_officer, has_left, has_signed, seat_of
 from suyuan.flows.officer_signature import want_officer as want_signer
 from suyuan.flows.shelves import Shelves
@@ -72,6 +87,7 @@ _WORDS = ("reason", "case", "authority", "document_no", "transfer_document")
 AnyChange: TypeAlias = (
     AddOfficer | EndOfficer | AddPartner | AddAgent | AddContract | EndContract | AddKey | MoveKey
     | ForgetSeller | AddWarrant | EndWarrant | LiftHold | AddRecipient | EndRecipient | ExportRecords
+    | DeployPolicy | EndPolicy | DeployModel | EndModel | AddToList | RemoveFromList | LiftFreeze
 )  # fmt: skip
 _changes = msgspec.json.Decoder(AnyChange)
 
@@ -235,7 +251,7 @@ def _is_sound_text(text: str) -> bool:
 def _names_a_person(change: AnyChange) -> str | None:
     """Which of the words that an officer has written looks like a person's number; history keeps all of them."""
     # Whoever a partner once named by their number must still be forgotten, or let go of.
-    names = _WORDS if isinstance(change, ForgetSeller | LiftHold) else (*_WORDS, "id")
+    names = _WORDS if isinstance(change, ForgetSeller | LiftHold | LiftFreeze) else (*_WORDS, "id")
     return next((name for name in names if holds_personal_value(getattr(change, name, ""))), None)
 
 
@@ -320,4 +336,8 @@ CHANGES: dict[type[Change], ChangeKind] = {
     **hold_records.CHANGES,
     **hold_recipients.CHANGES,
     **export_records.CHANGES,
+    **deploy_policy.CHANGES,
+    **deploy_model.CHANGES,
+    **keep_lists.CHANGES,
+    **freeze_seller.CHANGES,
 }

@@ -13,7 +13,6 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from suyuan.base.clock import DAY_S, plus
-from suyuan.base.refusals import Reason
 from suyuan.history.events import (
     Event,
     RedemptionRefused,
@@ -28,6 +27,7 @@ from suyuan.history.privacy_events import FieldsRead, FieldsRead1
 from suyuan.history.store import Recorded
 from suyuan.privacy import readings, retention
 from suyuan.privacy.retention import APPLICANT, SELLER, Entry, RetentionRules, category_of
+from suyuan.risk.reading import is_about_the_seller
 from suyuan.settle import refused as refusals_kept
 from suyuan.settle.redemption import sellers_of
 from suyuan.settle.roll import trade_channels
@@ -46,7 +46,6 @@ _FOLLOWED = (
     FieldsRead1,
     FieldsRead,
 )
-_OF_STRANGERS = frozenset({Reason.seller_is_unknown.value, Reason.key_may_not_do_this.value})
 _KINDS = [kind_of_type(kind) for kind in _FOLLOWED]
 
 Connection = psycopg.AsyncConnection[TupleRow]
@@ -84,14 +83,9 @@ async def _keep(connection: Connection, stretch: Stretch, rules: RetentionRules)
     refused = [
         (seq, event.seller)
         for seq, _, event in stretch.recorded
-        if isinstance(event, RedemptionRefused) and _is_about_the_seller(event)
+        if isinstance(event, RedemptionRefused) and is_about_the_seller(event)
     ]
     await refusals_kept.note(connection, refused)
-
-
-def _is_about_the_seller(event: RedemptionRefused) -> bool:
-    """Whether the seller, or their partner, had asked. Anybody else may write any seller's name into a request."""
-    return bool(event.partner) and event.reason not in _OF_STRANGERS
 
 
 def agenda_of(recorded: Iterable[Recorded], channels: Mapping[str, str], rules: RetentionRules) -> list[Entry]:

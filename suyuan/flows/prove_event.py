@@ -28,8 +28,9 @@ from suyuan.flows.who_asks import Knock, who_asks
 from suyuan.history.recall import kept_at
 from suyuan.history.store import Kept
 
-# To whom the platform sold a held card on is no business of the partner who sold it to the platform.
-OF_OTHERS = frozenset({"buyer"})
+# To whom the platform sold a held card on is no business of the partner who sold it to the platform. How narrowly an
+# attempt was decided, and by what, would teach whoever tries the platform out; what was decided is told in plain words.
+WITHHELD = frozenset({"buyer", "score", "limit_percent", "shadow", "features", "policy", "model", "lists", "graph"})
 # A redemption that its operator reverses after years of partial trouble still has fewer.
 EVENTS_OF_A_THING_MAX = 100
 
@@ -112,6 +113,6 @@ async def prove_redemption(desk: Desk, knock: Knock, redemption_id: str) -> list
     # (2) Each of its events, as far as they are sealed; none is a reason to ask again.
     published = Publication(desk.fetch, desk.log_folder)
     places = await leaves_of(desk.fetch, redemption.id, rows_max=EVENTS_OF_A_THING_MAX)
-    found = [await prove_event(published, seq, without=OF_OTHERS) for seq in places]
+    found = [await prove_event(published, seq, without=WITHHELD) for seq in places]
     proven = [one for one in found if isinstance(one, Proven)]
     return proven or Refusal(Reason.event_is_not_sealed_yet)

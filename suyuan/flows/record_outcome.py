@@ -100,12 +100,21 @@ def order_no_of(redemption: Redemption) -> str:
 
 
 def want(shelves: Shelves, command: Outcome, now: int) -> bool:
-    """Which rows recording needs; those of the redemption's parties are known once it is."""
-    shelves.redemptions.shelf.want(command.redemption)
-    shelves.redemptions.outbox.want(command.redemption)
-    redemption = shelves.redemptions.shelf.peek(command.redemption)
+    """Which rows recording needs."""
+    return want_outcome(shelves, command.redemption)
+
+
+def want_outcome(shelves: Shelves, redemption_id: str) -> bool:
+    """Which rows ending a redemption needs; those of its parties are known once it is.
+
+    Its decision is one of them, because a card that turns out bad counts against whom the attempt had named.
+    """
+    shelves.redemptions.shelf.want(redemption_id)
+    shelves.redemptions.outbox.want(redemption_id)
+    shelves.risk.decisions.want(redemption_id)
+    redemption = shelves.redemptions.shelf.peek(redemption_id)
     if redemption is None:
-        return shelves.redemptions.shelf.is_absent(command.redemption)
+        return shelves.redemptions.shelf.is_absent(redemption_id)
     shelves.cards.shelf.want(redemption.card)
     shelves.register.partners.want(redemption.partner)
     for key in booking.account_keys(
@@ -141,6 +150,7 @@ _KINDS: dict[Stage, frozenset[str]] = {
     Stage.PROVE: frozenset({"unknown", "proven", "rejected"}),
     Stage.CONSUME: frozenset({"unknown", "consumed", "rejected", "debt"}),
     Stage.PAY: frozenset({"unknown", "paid", "pay_refused"}),
+    Stage.REVIEW: frozenset(),
     Stage.HELD: frozenset(),
     Stage.DONE: frozenset(),
 }
@@ -182,14 +192,16 @@ def _paid(shelves: Shelves, redemption: Redemption, word: str, turn: Turn) -> Fa
     return PayoutPaid(redemption.id, word, redemption.paid - redemption.debt_fen, redemption.value_kind)
 
 
-def _pay_refused(shelves: Shelves, redemption: Redemption, word: str, turn: Turn) -> Fact:
-    """A consumed card is gone, so the seller keeps the claim; a held one goes back."""
+def refuse_payout(
+    shelves: Shelves, redemption: Redemption, word: str, turn: Turn, *, changed_at: int | None = None
+) -> Fact:
+    """Nothing is paid. A consumed card is gone, so the seller keeps the claim; a held one goes back."""
     group = _group(shelves, redemption)
     booking.void_rest(shelves.books, turn, group)
     shelves.limits.give_back(turn, group)
     if redemption.disposition == Disposition.HOLD_THEN_SELL:
         shelves.cards.move(redemption.card, RELEASED, at=turn.at)
-    shelves.redemptions.move(redemption, PAYOUT_REFUSED, word, at=turn.at)
+    shelves.redemptions.move(redemption, PAYOUT_REFUSED, word, at=changed_at or turn.at)
     return PayoutRefused(redemption.id, word)
 
 
@@ -207,7 +219,7 @@ _RECORDERS = {
     "consumed": _consumed,
     "rejected": _rejected,
     "paid": _paid,
-    "pay_refused": _pay_refused,
+    "pay_refused": refuse_payout,
     "debt": _owed,
 }
 
@@ -231,7 +243,7 @@ def take_back(shelves: Shelves, command: TakeBack, turn: Turn) -> Decided:
         return Decided(Refusal(Reason.redemption_is_settled_already))
     owed_fen = booking.book_reversal(shelves.books, turn, redemption)
     event = _reversed(shelves, redemption, command.reference, turn, owed_fen)
-    _tell(shelves, redemption, turn)
+    tell_state(shelves, redemption, turn)
     return Decided(Recorded(redemption.id, redemption.state), (event,))
 
 
@@ -247,14 +259,14 @@ def _group(shelves: Shelves, redemption: Redemption) -> list[Booked]:
 
 def _close_or_go_on(shelves: Shelves, redemption: Redemption, due: Due, turn: Turn) -> None:
     if booking.stage_of(redemption) in (Stage.PAY, Stage.CONSUME, Stage.PROVE):
-        due.due_at, due.attempts = turn.at, 0
+        due.due_at, due.attempts = booking.due_at_of(redemption, at=turn.at), 0
         shelves.redemptions.outbox.change(due.id, due)
         return
     shelves.redemptions.outbox.drop(due)
-    _tell(shelves, redemption, turn)
+    tell_state(shelves, redemption, turn)
 
 
-def _tell(shelves: Shelves, redemption: Redemption, turn: Turn) -> None:
+def tell_state(shelves: Shelves, redemption: Redemption, turn: Turn) -> None:
     """Puts a message for the partner into the outbox, where it wants to be told. Selling on concerns no partner."""
     partner = shelves.register.partners.get(redemption.partner)
     state = booking.PUBLIC_STATES.get(redemption.state, redemption.state)

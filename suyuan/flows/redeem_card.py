@@ -25,9 +25,14 @@ from suyuan.privacy.pseudonyms import NUMBER
 from suyuan.privacy.purposes import BALANCE_NUMBER, CARD_PIN, CARD_SERIAL
 from suyuan.privacy.subject_keys import SubjectKey
 from suyuan.privacy.vault import KEY_CHANCE_BYTES
-from suyuan.settle.account import check_contract, check_seller
+from suyuan.settle.account import check_contract, check_not_frozen, check_seller
 from suyuan.settle.body import Reader, SellerName, form
 from suyuan.settle.providers import CardSecret
+
+# Operators print region, year and lot before the running number, so the cards of one lot agree but for their last
+# characters. All but six of them is a lot of a million at most: fewer left out would cut lots apart, and more would
+# join cards that have nothing in common.
+WITHIN_BATCH_CHARACTERS = 6
 
 __all__ = ["APPLIER", "WISHES", "RedemptionWish", "TakeRedemption", "Taken", "redeem_card"]
 
@@ -121,7 +126,8 @@ async def _may_sell(desk: Desk, asking: Asking, wish: RedemptionWish) -> bool:
     """Whether the line has a chance to agree. An operator is asked for nobody else, lest keys be used to try PINs."""
     if asking.only_seller not in (None, wish.seller):
         return False
-    if check_seller(await desk.lookup.seller(wish.seller), asking.partner) is not None:
+    seller = await desk.lookup.seller(wish.seller)
+    if (check_seller(seller, asking.partner) or check_not_frozen(seller)) is not None:
         return False
     contract = await desk.lookup.contract(wish.contract)
     return check_contract(contract, asking.partner, "card", at=desk.clock.now()) is None
@@ -147,6 +153,7 @@ def _command(desk: Desk, asking: Asking, wish: RedemptionWish, secret_is_valid: 
         operator=source.operator,
         card=closed.card,
         serial_index=closed.serial_index,
+        batch_index=closed.batch_index,
         number=marks_of(desk, source.number, NUMBER) if isinstance(source, BalanceSource) else None,
         sealed_serial=closed.sealed_serial,
         sealed_secret=closed.sealed_secret,
@@ -162,6 +169,7 @@ class _Closed(NamedTuple):
 
     card: BlindIndex
     serial_index: BlindIndex
+    batch_index: BlindIndex
     sealed_serial: Sealed
     sealed_secret: Sealed
     subject_key: SubjectKey
@@ -176,10 +184,12 @@ def _close(desk: Desk, redemption: str, source: Source, chance: bytes) -> _Close
         # Any number of redemptions may draw on one number, so each is a source of its own; whoever proves that the
         # number is theirs finds all of them by its pseudonym.
         sealed_number = vault.seal(source.number, key, BALANCE_NUMBER, chance=first)
-        return _Closed(BlindIndex(f"balance-{redemption}"), BlindIndex(""), sealed_number, Sealed(""), key.row)
+        no_index = BlindIndex("")
+        return _Closed(BlindIndex(f"balance-{redemption}"), no_index, no_index, sealed_number, Sealed(""), key.row)
     return _Closed(
         vault.index(f"{source.operator}|{source.pin}", purpose="card"),
         vault.index(f"{source.operator}|{source.serial}", purpose="serial"),
+        vault.index(f"{source.operator}|{source.serial[:-WITHIN_BATCH_CHARACTERS]}", purpose="batch"),
         vault.seal(source.serial, key, CARD_SERIAL, chance=first),
         vault.seal(source.pin, key, CARD_PIN, chance=second),
         key.row,

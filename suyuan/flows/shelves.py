@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from suyuan.history.fact import Fact
 from suyuan.history.working_set import Connection, Shelf
 from suyuan.privacy import (
     abroad,
@@ -39,6 +40,7 @@ from suyuan.privacy.shredding import Shredding
 from suyuan.privacy.standing import LegalHold, Restriction
 from suyuan.privacy.subject_keys import SubjectKey, VaultEpoch
 from suyuan.privacy.warrants import Warrant
+from suyuan.risk.memory import Risk
 from suyuan.settle.account import Register
 from suyuan.settle.card import Cards
 from suyuan.settle.ledger import Books
@@ -62,8 +64,14 @@ class Shelves:
     """The line's working set."""
 
     def __init__(
-        self, rules: LimitRules, caps: DisclosureCaps | None = None, terms: RetentionRules | None = None
+        self,
+        rules: LimitRules,
+        caps: DisclosureCaps | None = None,
+        terms: RetentionRules | None = None,
+        *,
+        risk: Risk | None = None,
     ) -> None:
+        """Without `risk` history is taken to begin now, as it does in a new database."""
         self.register = Register()
         self.once = Once()
         self.cards = Cards()
@@ -98,6 +106,7 @@ class Shelves:
         self.number_proofs = Shelf(number_proofs.TABLE, NumberProof, changing=number_proofs.CHANGING, rows_max=0)
         self.code_counts = Shelf(number_proofs.COUNT_TABLE, CodeCount, changing=("codes",), rows_max=0)
         self.limits = Limits(self.books, rules)
+        self.risk = risk or Risk()
         self._written: tuple[_Written, ...] = (
             *self.register.shelves,
             self.register.public_keys,
@@ -107,6 +116,7 @@ class Shelves:
             self.books,
             self.redemptions.shelf,
             self.redemptions.outbox,
+            *self.risk.written,
             # Every shelf of the list above; one that was forgotten here would never be written.
             *(member for member in vars(self).values() if isinstance(member, Shelf)),
         )
@@ -130,9 +140,15 @@ class Shelves:
         for written in self._written:
             written.settle()
         self.limits.settle()
+        self.risk.settle()
 
     def forget(self) -> None:
         """After a failed commit: nothing of it stays in memory."""
         for written in self._written:
             written.forget()
         self.limits.forget()
+        self.risk.forget()
+
+    def hear(self, seq: int, at: int, event: Fact) -> None:
+        """What history tells from here on; decisions rest on all of it."""
+        self.risk.hear(seq, at, event)

@@ -27,7 +27,7 @@ from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy import standing
 from suyuan.privacy.consent import consent_id, is_in_force
 from suyuan.privacy.purposes import COMPARE_FACE, FACE_CAPTURE, FACE_CHECK
-from suyuan.settle.account import Seller, check_seller
+from suyuan.settle.account import Seller, check_not_frozen, check_seller
 from suyuan.settle.body import Reader, SellerName, form
 from suyuan.settle.providers import FaceMatched, FaceOrder, Unknown
 
@@ -99,7 +99,7 @@ async def _seller_of(desk: Desk, asking: Asking, wish: StepUpWish) -> Seller | R
     if asking.only_seller not in (None, wish.seller):
         return Refusal(Reason.key_may_not_do_this, "seller")
     seller = await desk.lookup.seller(wish.seller)
-    refusal = check_seller(seller, asking.partner)
+    refusal = check_seller(seller, asking.partner) or check_not_frozen(seller)
     if refusal is not None or seller is None:
         return refusal or Refusal(Reason.seller_is_unknown, "seller")
     return seller
@@ -150,7 +150,8 @@ def _decide(shelves: Shelves, command: GrantStepUp, turn: Turn) -> Decided:
         return Decided(actor)
     if actor.key.owner_kind == "seller" and actor.key.owner != command.seller:
         return Decided(Refusal(Reason.key_may_not_do_this, "seller"))
-    refusal = check_seller(shelves.register.sellers.get(command.seller), actor.partner)
+    seller = shelves.register.sellers.get(command.seller)
+    refusal = check_seller(seller, actor.partner) or check_not_frozen(seller)
     if refusal is not None:
         return Decided(refusal)
     if shelves.restrictions.get(command.seller) is not None:

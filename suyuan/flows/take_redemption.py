@@ -1,14 +1,23 @@
 """Step (5) of a redemption, in the line: decides, takes and remembers in one commit.
 
-A refusal is a fact too: it is kept with its request, so a retry can never flip it, and in history, because risk counts
-attempts. Nothing is taken before everything was checked, so a refused redemption leaves no trace but that fact.
+In order: who takes part, the source, the payout, what risk decides (`decide_attempt`), the limits, which a decision may
+have tightened. A refusal is a fact too: it is kept with its request, so a retry can never flip it, and in history,
+because risk counts attempts. Nothing is taken before everything was checked, so a refused redemption leaves no trace
+but that fact, and the freeze of a seller where that was decided.
+
+| risk says | |
+|---|---|
+| APPROVE | taken |
+| DELAY | taken and consumed as ever, and paid not before `release_at` |
+| REVIEW | taken, and neither consumed nor paid before a person has decided (`review_case`) |
+| STEP_UP, REFUSE, FREEZE | refused; the refusal names the redemption, so that a person can be asked to look at it |
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -16,29 +25,33 @@ from suyuan.base.clock import plus, shanghai_day
 from suyuan.base.money import Ratio, Split, split
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.flows.act_once import act_once, want_once
+from suyuan.flows.decide_attempt import DECIDED_AFTER, Judged, Parties, ended, judge, want_judging
+from suyuan.flows.freeze_seller import POLICY, freeze
 from suyuan.flows.keep_keys import are_of_closed_epochs, pseudonym_of, want_epoch, want_pseudonym
+from suyuan.flows.let_pass import spend_pass
 from suyuan.flows.shelves import Shelves
 from suyuan.history.events import RedemptionRefused, RedemptionTaken
+from suyuan.history.fact import Fact
 from suyuan.history.line import Applier, Decided, Turn
 from suyuan.privacy.classes import BlindIndex, Privacy, Sealed
 from suyuan.privacy.free_text import holds_personal_value
 from suyuan.privacy.pseudonyms import Marks
 from suyuan.privacy.subject_keys import SubjectKey
+from suyuan.risk.decision import Action
 from suyuan.settle import redemption as booking
 from suyuan.settle.account import (
     EVERYTHING,
-    Contract,
-    Key,
     Seller,
     check_contract,
     check_key,
+    check_not_frozen,
     check_partner,
     check_seller,
     tier_of,
 )
 from suyuan.settle.card import CLAIMED, Card
 from suyuan.settle.limits import Take
-from suyuan.settle.redemption import PENDING, Due, Parts, Redemption
+from suyuan.settle.redemption import IN_REVIEW, PENDING, Due, Parts, Redemption
 
 
 class TakeRedemption(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -57,6 +70,7 @@ class TakeRedemption(msgspec.Struct, frozen=True, array_like=True, tag=True):
     operator: str
     card: BlindIndex
     serial_index: BlindIndex
+    batch_index: BlindIndex  # Equal for cards whose serials begin alike; nothing for a balance.
     number: Marks | None  # Of a balance.
     sealed_serial: Annotated[Sealed, Privacy.CARD_SECRET]
     sealed_secret: Annotated[Sealed, Privacy.CARD_SECRET]
@@ -67,7 +81,10 @@ class TakeRedemption(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Taken(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The redemption is pending: its value is promised, and will be paid unless the operator rejects the card."""
+    """The redemption is pending: its value is promised, and will be paid unless the operator rejects the card.
+
+    Not before `release_at` where it is delayed, and not before a person agrees where it is `in_review`.
+    """
 
     redemption: str
     seq: int
@@ -78,18 +95,15 @@ class Taken(msgspec.Struct, frozen=True, array_like=True, tag=True):
     rounding_fen: int
     debt_fen: int
     value_kind: str
+    release_at: int = 0
+    state: str = PENDING
 
+
+# What ids of redemptions begin with.
+REDEMPTION = "rdm_"
 
 FirstAnswer: TypeAlias = Taken | Refusal
 _recalled = msgspec.msgpack.Decoder(FirstAnswer)
-
-
-class _Parties(NamedTuple):
-    """Who takes part in a redemption, once all of them are known to."""
-
-    key: Key
-    seller: Seller
-    contract: Contract
 
 
 def want(shelves: Shelves, command: TakeRedemption, now: int) -> bool:
@@ -115,7 +129,7 @@ def want(shelves: Shelves, command: TakeRedemption, now: int) -> bool:
             command.operator, command.card, parties.seller.id, parties.seller.payee, parties.contract.value_kind
         )
     )
-    return True
+    return want_judging(shelves, command)
 
 
 def _are_absent(shelves: Shelves, command: TakeRedemption) -> bool:
@@ -140,23 +154,49 @@ def _decide(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
     refusal = _check_parties(shelves, command, parties, turn.at)
     if refusal is not None or parties is None:
         return _refuse(command, parties, refusal or Refusal(Reason.key_is_unknown))
-    contract = parties.contract
-    parts = _split(command.face_fen, contract.ratio_face, contract.ratio_value)
-    takes = _takes(shelves, command, parties, turn.at)
-    tier = tier_of(parties.seller, parties.key, at=turn.at)
-    refusal = (
-        _check_source(shelves, command)
-        or _check_payout(command, parts)
-        or shelves.limits.check(takes, command.face_fen, tier=tier, at=turn.at)
-    )
+    parts = _split(command.face_fen, parties.contract.ratio_face, parties.contract.ratio_value)
+    refusal = _check_source(shelves, command) or _check_payout(command, parts)
     if refusal is not None:
         return _refuse(command, parties, refusal)
+    judged = judge(shelves, command, parties, parts, turn)
+    takes = _takes(shelves, command, parties, turn.at)
+    refusal = _declined(command, judged) or shelves.limits.check(
+        takes, command.face_fen,
+        tier=tier_of(parties.seller, parties.key, at=turn.at), at=turn.at, percent=judged.decision.limit_percent,
+    )  # fmt: skip
+    if refusal is not None:
+        return _refuse_decided(shelves, command, parties, judged, refusal, at=turn.at)
     # The limit legs belong to the group, so that whoever withdraws the promise finds what to give back.
     first_transfer = shelves.books.next_transfer
     shelves.limits.take(turn, takes, command.face_fen)
-    redemption = _redemption(command, parties, parts, turn)
+    redemption = _redemption(command, parties, parts, judged, turn)
     redemption.first_transfer = first_transfer
-    return _take(shelves, command, parties, redemption, turn)
+    return _take(shelves, command, parties, redemption, judged=judged, turn=turn)
+
+
+_DECLINED = {
+    Action.STEP_UP: Reason.step_up_is_needed,
+    Action.REFUSE: Reason.redemption_was_declined,
+    Action.FREEZE: Reason.seller_is_frozen,
+}
+
+
+def _declined(command: TakeRedemption, judged: Judged) -> Refusal | None:
+    """The refusal that a decision comes to. It names the redemption, about which a person can be asked."""
+    reason = _DECLINED.get(judged.decision.action)
+    return None if reason is None else Refusal(reason, command.redemption)
+
+
+def _refuse_decided(
+    shelves: Shelves, command: TakeRedemption, parties: Parties, judged: Judged, refusal: Refusal, *, at: int
+) -> Decided:
+    """The decision, then the refusal, then the freeze where that was decided."""
+    refused = _refuse(command, parties, refusal)
+    events: tuple[Fact, ...] = (ended(judged, refusal.code), *refused.events)
+    if judged.decision.action is Action.FREEZE:
+        event = freeze(shelves, parties.seller, command.redemption, judged.decision.reason, by=POLICY, at=at)
+        events += (event,)
+    return Decided(refusal, events, after=DECIDED_AFTER)
 
 
 @lru_cache(4_096)
@@ -165,15 +205,15 @@ def _split(face_fen: int, ratio_face: int, ratio_value: int) -> Split:
     return split(face_fen, Ratio(ratio_face, ratio_value))
 
 
-def _known(shelves: Shelves, command: TakeRedemption) -> _Parties | None:
+def _known(shelves: Shelves, command: TakeRedemption) -> Parties | None:
     register = shelves.register
     key = register.keys.peek(command.key)
     seller = register.sellers.peek(command.seller)
     contract = register.contracts.peek(command.contract)
-    return None if key is None or seller is None or contract is None else _Parties(key, seller, contract)
+    return None if key is None or seller is None or contract is None else Parties(key, seller, contract)
 
 
-def _check_parties(shelves: Shelves, command: TakeRedemption, parties: _Parties | None, at: int) -> Refusal | None:
+def _check_parties(shelves: Shelves, command: TakeRedemption, parties: Parties | None, at: int) -> Refusal | None:
     """Who asks, for whom, under which contract; the first that is wrong, in the order of `refusals`."""
     register = shelves.register
     key = register.keys.get(command.key)
@@ -189,6 +229,7 @@ def _check_parties(shelves: Shelves, command: TakeRedemption, parties: _Parties 
     refusal = (
         _check_switches(shelves, command, parties)
         or check_seller(seller, partner_id)
+        or _check_freeze(seller)
         or check_partner(register.partners.peek(partner_id))
         or _check_agent(shelves, command, partner_id)
         or check_contract(contract, partner_id, command.source, at=at)
@@ -198,7 +239,7 @@ def _check_parties(shelves: Shelves, command: TakeRedemption, parties: _Parties 
     return refusal
 
 
-def _switches(command: TakeRedemption, parties: _Parties) -> tuple[str, ...]:
+def _switches(command: TakeRedemption, parties: Parties) -> tuple[str, ...]:
     """The kill switches that a redemption meets, in the order of `_STOPPED`."""
     return _switches_of(command.key, parties.seller.partner, parties.contract.channel, command.operator)
 
@@ -217,13 +258,21 @@ _STOPPED = (
 )
 
 
-def _check_switches(shelves: Shelves, command: TakeRedemption, parties: _Parties | None) -> Refusal | None:
+def _check_switches(shelves: Shelves, command: TakeRedemption, parties: Parties | None) -> Refusal | None:
     if parties is None:
         return None
     for target, reason in zip(_switches(command, parties), _STOPPED, strict=True):
         if shelves.register.is_stopped(target):
             return Refusal(reason)
     return None
+
+
+def _check_freeze(seller: Seller | None) -> Refusal | None:
+    """A frozen seller is told by which attempt, since that is what a person can be asked to look at."""
+    refusal = check_not_frozen(seller)
+    if refusal is None or seller is None or not seller.frozen_by.startswith(REDEMPTION):
+        return refusal
+    return Refusal(refusal.reason, seller.frozen_by)
 
 
 def _check_agent(shelves: Shelves, command: TakeRedemption, partner_id: str) -> Refusal | None:
@@ -247,7 +296,7 @@ def _check_payout(command: TakeRedemption, parts: Split) -> Refusal | None:
     return None
 
 
-def _subjects(command: TakeRedemption, parties: _Parties) -> dict[str, str]:
+def _subjects(command: TakeRedemption, parties: Parties) -> dict[str, str]:
     subjects = {
         "seller": parties.seller.id,
         "identity": parties.seller.identity,
@@ -260,17 +309,17 @@ def _subjects(command: TakeRedemption, parties: _Parties) -> dict[str, str]:
     return subjects
 
 
-def _takes(shelves: Shelves, command: TakeRedemption, parties: _Parties, at: int) -> Sequence[Take]:
+def _takes(shelves: Shelves, command: TakeRedemption, parties: Parties, at: int) -> Sequence[Take]:
     tier = tier_of(parties.seller, parties.key, at=at)
     return shelves.limits.takes(_subjects(command, parties), tier, shanghai_day(at))
 
 
-def _as_kept(name: str, parties: _Parties | None) -> str:
+def _as_kept(name: str, parties: Parties | None) -> str:
     """A name as history keeps it; one that nobody here has may be a person's number, which does not belong there."""
     return "" if parties is None and holds_personal_value(name) else name
 
 
-def _refuse(command: TakeRedemption, parties: _Parties | None, refusal: Refusal) -> Decided:
+def _refuse(command: TakeRedemption, parties: Parties | None, refusal: Refusal) -> Decided:
     event = RedemptionRefused(
         redemption=command.redemption,
         partner=parties.seller.partner if parties is not None else "",
@@ -289,7 +338,9 @@ def _refuse(command: TakeRedemption, parties: _Parties | None, refusal: Refusal)
     return Decided(refusal, (event,))
 
 
-def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, redemption: Redemption, turn: Turn) -> Decided:
+def _take(
+    shelves: Shelves, command: TakeRedemption, parties: Parties, redemption: Redemption, *, judged: Judged, turn: Turn
+) -> Decided:
     """Everything that taking changes beside the limits: card, books, redemption, outbox, history."""
     seller, contract = parties.seller, parties.contract
     parts = _split(command.face_fen, contract.ratio_face, contract.ratio_value)
@@ -307,13 +358,15 @@ def _take(shelves: Shelves, command: TakeRedemption, parties: _Parties, redempti
     redemption.debt_fen = debt_fen
     redemption.transfers = shelves.books.next_transfer - redemption.first_transfer
     shelves.redemptions.shelf.add(redemption)
-    due_at = plus(turn.at, contract.hold_s)
-    shelves.redemptions.outbox.add(Due(command.redemption, "settle", command.redemption, due_at, 0, b""))
+    if redemption.state == PENDING:
+        due_at = plus(turn.at, contract.hold_s)
+        shelves.redemptions.outbox.add(Due(command.redemption, "settle", command.redemption, due_at, 0, b""))
     taken = Taken(
         command.redemption, turn.seq, turn.at, command.face_fen, parts.paid, parts.fee, parts.rounding, debt_fen,
-        contract.value_kind,
+        contract.value_kind, redemption.release_at, redemption.state,
     )  # fmt: skip
-    return Decided(taken, (_taken_event(command, parties, redemption),))
+    passed = spend_pass(shelves, judged.attempt) if judged.is_passed else ()
+    return Decided(taken, (_taken_event(command, parties, redemption), ended(judged, ""), *passed))
 
 
 def _card(shelves: Shelves, command: TakeRedemption, at: int) -> Card:
@@ -330,8 +383,8 @@ def _card(shelves: Shelves, command: TakeRedemption, at: int) -> Card:
     )
 
 
-def _redemption(command: TakeRedemption, parties: _Parties, parts: Split, turn: Turn) -> Redemption:
-    seller, contract = parties.seller, parties.contract
+def _redemption(command: TakeRedemption, parties: Parties, parts: Split, judged: Judged, turn: Turn) -> Redemption:
+    seller, contract, decision = parties.seller, parties.contract, judged.decision
     return Redemption(
         id=command.redemption,
         seq=turn.seq,
@@ -353,16 +406,17 @@ def _redemption(command: TakeRedemption, parties: _Parties, parts: Split, turn: 
         payee=seller.payee,
         sealed_payee=seller.sealed_payee,
         disposition=contract.disposition,
-        state=PENDING,
+        state=IN_REVIEW if decision.action is Action.REVIEW else PENDING,
         first_transfer=0,
         transfers=0,
         taken_at=turn.at,
         changed_at=turn.at,
         reference="",
+        release_at=plus(turn.at, decision.delay_s) if decision.action is Action.DELAY else 0,
     )
 
 
-def _taken_event(command: TakeRedemption, parties: _Parties, redemption: Redemption) -> RedemptionTaken:
+def _taken_event(command: TakeRedemption, parties: Parties, redemption: Redemption) -> RedemptionTaken:
     return RedemptionTaken(
         redemption=redemption.id,
         partner=redemption.partner,

@@ -61,7 +61,7 @@ class ReviewAsked(Fact, frozen=True, tag="review_asked/1"):
 
 
 class ReviewDecided(Fact, frozen=True, tag="review_decided/1"):
-    """A person has looked at a decision: it is paid after all, or not; `is_bad` confirms that it was not what it seemed."""
+    """A person has looked at a decision: it is paid after all, or not. `is_bad` confirms that it was no honest one."""
 
     redemption: Open[str]
     seller: Pseudonym[str]

@@ -40,13 +40,22 @@ class Ping(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Pong(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The sign of life."""
+    """The sign of life, and whether commands are decided already."""
+
+    is_ready: bool = True
 
 
 class Commands(Protocol):
     """Whoever takes commands: the line itself, or a `LineCaller` that reaches it."""
 
     def submit(self, command: Command) -> asyncio.Future[Answer]: ...
+
+
+class Served(Commands, Protocol):
+    """What listens: the line, or what stands in front of one that is starting."""
+
+    @property
+    def is_ready(self) -> bool: ...
 
 
 class _Framed(asyncio.Protocol):
@@ -106,7 +115,7 @@ class _Framed(asyncio.Protocol):
 class _Served(_Framed):
     """One caller, seen from the line."""
 
-    def __init__(self, line: Commands, decoder: msgspec.msgpack.Decoder[Any]) -> None:
+    def __init__(self, line: Served, decoder: msgspec.msgpack.Decoder[Any]) -> None:
         super().__init__()
         self._line = line
         self._decoder = decoder
@@ -119,7 +128,7 @@ class _Served(_Framed):
             self.close()
             return
         if isinstance(command, Ping):
-            self._answer(number, Pong())
+            self._answer(number, Pong(self._line.is_ready))
             return
         self._line.submit(command).add_done_callback(lambda done: self._answer(number, done.result()))
 
@@ -127,7 +136,7 @@ class _Served(_Framed):
         self.write_frame(self._encoder.encode((number, answer)))
 
 
-async def serve(line: Commands, command_types: tuple[type, ...], path: Path) -> asyncio.Server:
+async def serve(line: Served, command_types: tuple[type, ...], path: Path) -> asyncio.Server:
     """Listens for callers of this line, in place of whoever listened there before. Raises `UnsafeFolder`."""
     if path.parent.stat().st_mode & 0o077:
         raise UnsafeFolder(
@@ -203,18 +212,36 @@ class LineCaller:
         return answer
 
     async def connect(self, *, within_s: float) -> bool:
-        """Waits until the line answers. Returns whether it did in time."""
+        """Waits until somebody listens. Returns whether it was in time."""
         self._reconnect()
         assert self._connecting is not None
         await asyncio.wait([self._connecting], timeout=within_s)
         return self._calling is not None
 
+    async def reach(self, *, within_s: float) -> bool:
+        """Waits until the line decides: one that has just begun to lead reads what it decides by first."""
+        until_s = asyncio.get_running_loop().time() + within_s
+        while not (await self.connect(within_s=within_s) and await self.is_ready()):
+            if asyncio.get_running_loop().time() > until_s:
+                return False
+            await asyncio.sleep(RECONNECT_S)
+        return True
+
     async def is_alive(self, *, within_s: float = 1.0) -> bool:
-        """Whether the line gives a sign of life in time."""
+        """Whether the line gives a sign of life in time, ready or not."""
+        return await self._sign(within_s) is not None
+
+    async def is_ready(self, *, within_s: float = 1.0) -> bool:
+        """Whether it decides commands by now."""
+        sign = await self._sign(within_s)
+        return sign is not None and sign.is_ready
+
+    async def _sign(self, within_s: float) -> Pong | None:
         try:
-            return isinstance(await asyncio.wait_for(self.submit(Ping()), within_s), Pong)
+            sign = await asyncio.wait_for(self.submit(Ping()), within_s)
         except TimeoutError:
-            return False
+            return None
+        return sign if isinstance(sign, Pong) else None
 
     def close(self) -> None:
         """Ends the connection and the search for a new one."""

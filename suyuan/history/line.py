@@ -82,19 +82,28 @@ class Turn(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """What a command comes to: the answer, and the events that tell of it."""
+    """What a command comes to: the answer, and the events that tell of it.
+
+    The first event happens at the command's turn, or so many micros `after` it, each further one a micro later.
+    """
 
     answer: Answer
     events: tuple[Fact, ...] = ()
+    after: int = 0
 
 
 class WorkingSet(Protocol):
-    """All the rows that appliers decide over."""
+    """All the rows that appliers decide over.
+
+    It hears every event of a batch as soon as it is decided, whoever's applier made it: what is computed of history
+    needs no flow to remember it.
+    """
 
     async def load(self, connection: Connection) -> bool: ...
     async def flush(self, connection: Connection, *, rows_min: int = 0) -> bool: ...
     def settle(self) -> None: ...
     def forget(self) -> None: ...
+    def hear(self, seq: int, at: int, event: Fact) -> None: ...
 
 
 class Applier(NamedTuple):
@@ -111,8 +120,9 @@ class Applier(NamedTuple):
 class _Batch:
     """What a batch has come to so far: its answers, and the entries of history that are not written yet."""
 
-    def __init__(self, next_seq: int, now: int) -> None:
+    def __init__(self, next_seq: int, now: int, hear: Callable[[int, int, Fact], None]) -> None:
         self.now = Micros(now)
+        self._hear = hear
         self.next_seq = next_seq
         self.last_at = now - 1
         self.answers: list[Answer] = []
@@ -121,10 +131,11 @@ class _Batch:
         self.has_written = False
 
     def take(self, decided: Decided, turn: Turn) -> None:
-        """Adds what one command has come to."""
+        """Adds what one command has come to. The working set hears each event before the next command is decided."""
         self.answers.append(decided.answer)
-        for at, event in enumerate(decided.events, turn.at):
+        for at, event in enumerate(decided.events, turn.at + decided.after):
             self.unwritten.append((self.next_seq, at, kind_of(event), encode(event)))
+            self._hear(self.next_seq, at, event)
             self.next_seq += 1
             self.last_at = at
 
@@ -167,6 +178,11 @@ class Line(Generic[W]):
         self._last_batch = 0
         self._is_over = False
         self.queue_max = QUEUE_COMMANDS_MAX
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it decides; one that is over does no more."""
+        return not self._is_over
 
     def submit(self, command: Command) -> asyncio.Future[Answer]:
         """Puts a command in the line. The future gives its answer, after the commit."""
@@ -242,7 +258,8 @@ class Line(Generic[W]):
 
     async def _decide_and_commit(self, commands: list[Command]) -> list[Answer]:
         """Decides part by part, while the next one is looked up and the one before written. One commit."""
-        batch = _Batch(self._next_seq, max(self._clock.now(), self._last_at + 1))
+        now = max(self._clock.now(), self._last_at + 1)
+        batch = _Batch(self._next_seq, now, self._working_set.hear)
         parts = _parts(commands, *self._part_sizes)
         loading = asyncio.create_task(self._load(parts[0], batch.now))
         writing: asyncio.Task[None] | None = None

@@ -101,6 +101,38 @@ def of_kinds(connection: psycopg.Connection[TupleRow], kinds: Sequence[type[Fact
         yield Recorded(seq, at, decode(bytes(body)))
 
 
+def stretch(
+    connection: psycopg.Connection[TupleRow], kinds: Sequence[type[Fact]], first: int, behind: int
+) -> list[Recorded]:
+    """The events of these kinds among those from a place up to another (not included), in order.
+
+    Raises `HistoryIsBroken` where any event of the stretch is missing, of whatever kind.
+    """
+    (count,) = connection.execute(_COUNT, (first, behind)).fetchone() or (0,)
+    if count != behind - first:
+        raise HistoryIsBroken(f"of the events {first} to {behind - 1} only {count} are there")
+    found = connection.execute(_STRETCH, (first, behind, [kind_of_type(kind) for kind in kinds]))
+    return [Recorded(seq, at, decode(bytes(body))) for seq, at, body in found]
+
+
+def at_places(connection: psycopg.Connection[TupleRow], places: Collection[int]) -> list[Recorded]:
+    """The events at these places, in order."""
+    found = connection.execute(_AT_PLACES, (list(places),))
+    return [Recorded(seq, at, decode(bytes(body))) for seq, at, body in found]
+
+
+def place_of(connection: psycopg.Connection[TupleRow], at: int) -> int:
+    """The place of the first event at an instant or behind it, found in a few steps, since time rises with places."""
+    low, high = 0, next_seq(connection)
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute("SELECT at FROM event WHERE seq = %s", (middle,)).fetchone()
+        if row is None:
+            raise HistoryIsBroken(f"event {middle} is missing")
+        low, high = (middle + 1, high) if row[0] < at else (low, middle)
+    return low
+
+
 def about_sources(
     connection: psycopg.Connection[TupleRow], kinds: Sequence[type[Fact]], indexes: Collection[str]
 ) -> Iterator[Recorded]:
@@ -135,6 +167,9 @@ def _ask(connection: psycopg.Connection[TupleRow], query: str) -> list[tuple[Any
 
 _PAGE = "SELECT seq, at, kind, body FROM event WHERE seq >= %s ORDER BY seq LIMIT %s"
 _OF_KINDS = "SELECT seq, at, body FROM event WHERE kind = ANY(%s) ORDER BY seq"
+_COUNT = "SELECT count(*) FROM event WHERE seq >= %s AND seq < %s"
+_STRETCH = "SELECT seq, at, body FROM event WHERE seq >= %s AND seq < %s AND kind = ANY(%s) ORDER BY seq"
+_AT_PLACES = "SELECT seq, at, body FROM event WHERE seq = ANY(%s) ORDER BY seq"
 _ABOUT_SOURCES = """
 SELECT seq, at, body FROM event
 WHERE kind = ANY(%s) AND convert_from(body, 'UTF8')::jsonb ->> 'source_index' = ANY(%s) ORDER BY seq

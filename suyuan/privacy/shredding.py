@@ -54,6 +54,12 @@ def newest(connection: psycopg.Connection[TupleRow], *, rows_max: int) -> list[S
     return [Shredding(*row) for row in connection.execute(_NEWEST, (rows_max,)).fetchall()]
 
 
+def is_over(connection: psycopg.Connection[TupleRow], subject: str) -> bool:
+    """Whether somebody was forgotten."""
+    row = connection.execute(_ONE, (subject,)).fetchone()
+    return row is not None and Shredding(*row).shredded_at is not None
+
+
 _UNFINISHED = """
 SELECT subject FROM shredding WHERE shredded_at IS NULL AND due_at <= %s ORDER BY due_at, intended_at LIMIT %s
 """

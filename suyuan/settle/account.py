@@ -26,7 +26,7 @@ from suyuan.base.refusals import Reason, Refusal
 from suyuan.base.wire import WHOLE_NUMBER_MAX
 from suyuan.history.working_set import Connection, Shelf
 
-ACTIVE, SUSPENDED = "active", "suspended"
+ACTIVE, SUSPENDED, FROZEN = "active", "suspended", "frozen"
 NEXT, RETIRING, REVOKED = "next", "retiring", "revoked"
 FOR_EVER = WHOLE_NUMBER_MAX
 EVERYTHING = "platform"
@@ -80,6 +80,9 @@ class Seller(msgspec.Struct, gc=False):
     sealed_payee: str
     registered_at: int
     bound_at: int  # When the newest device was bound.
+    frozen_at: int = 0  # What was promised waits from here on; 0 where the seller is not frozen.
+    frozen_for: str = ""  # The public reason, or an officer's words.
+    frozen_by: str = ""  # The attempt that was decided so, or the officer.
 
 
 class Contract(msgspec.Struct, gc=False):
@@ -220,7 +223,12 @@ def check_seller(seller: Seller | None, partner_id: str) -> Refusal | None:
     """Whether a seller may act. Another partner's seller is unknown here, not forbidden: ids are not to be probed."""
     if seller is None or seller.partner != partner_id:
         return Refusal(Reason.seller_is_unknown, "seller")
-    return None if seller.state == ACTIVE else Refusal(Reason.seller_is_suspended, "seller")
+    return Refusal(Reason.seller_is_suspended, "seller") if seller.state == SUSPENDED else None
+
+
+def check_not_frozen(seller: Seller | None) -> Refusal | None:
+    """Whether a seller may redeem. A frozen one may do all else: agree and withdraw, ask, and be answered."""
+    return Refusal(Reason.seller_is_frozen, "seller") if seller is not None and seller.state == FROZEN else None
 
 
 def check_contract(contract: Contract | None, partner_id: str, source: str, *, at: int) -> Refusal | None:

@@ -12,7 +12,8 @@ raises around midnight do not add up.
 Invariants: what a subject takes within a window never exceeds its cap plus the raise; a refused redemption takes
 nothing; a rejected one gives everything back, once.
 
-A cap depends on the tier: 0 for whoever's device is newer than a day, 1 after verification, 2 by contract.
+A cap depends on the tier: 0 for whoever's device is newer than a day, 1 after verification, 2 by contract. A decision
+may tighten all limits for one attempt, to a `percent` of what they are; nothing ever loosens them.
 """
 
 from __future__ import annotations
@@ -149,15 +150,18 @@ class Limits:
 
     # --- deciding ---
 
-    def check(self, takes: Sequence[Take], fen: int, *, tier: int, at: int) -> Refusal | None:
-        """Whether every limit has room. Changes nothing."""
-        if fen > self.rules.transaction_fen_max[tier]:
+    def check(self, takes: Sequence[Take], fen: int, *, tier: int, at: int, percent: int = 100) -> Refusal | None:
+        """Whether every limit has room, where only so many percent of each count. Changes nothing."""
+        percent = max(0, min(percent, 100))
+        if fen > self.rules.transaction_fen_max[tier] * percent // 100:
             return Refusal(Reason.transaction_limit_is_reached, "seller")
         for take in takes:
             account = self._books.accounts.get(take.key)
-            room_fen = take.cap_fen if account is None else self._room_fen(take, account, tier, at)
+            room_fen = self._allowed_fen(take, account, tier) * percent // 100
+            if account is not None:
+                room_fen -= self._taken_fen(take, account, at)
             if fen > room_fen:
-                return self._refuse(take, account, fen - room_fen, tier)
+                return self._refuse(take, account, tier, missing_fen=fen - room_fen, percent=percent)
         return None
 
     def take(self, turn: Turn, takes: Sequence[Take], fen: int) -> None:
@@ -212,13 +216,15 @@ class Limits:
         takes = self.takes({"seller": seller}, 0, day)
         return [take for take in takes if take.rule.window == "day"]
 
-    def _room_fen(self, take: Take, account: Account, tier: int, at: int) -> int:
-        """What is left. A raise is not for a device newer than a day, whoever's face it showed."""
-        raised_fen = account.credits_posted if tier > 0 else 0
+    def _allowed_fen(self, take: Take, account: Account | None, tier: int) -> int:
+        """The cap and today's raise. A raise is not for a device newer than a day, whoever's face it showed."""
+        return take.cap_fen + (account.credits_posted if account is not None and tier > 0 else 0)
+
+    def _taken_fen(self, take: Take, account: Account, at: int) -> int:
         taken_fen = account.debits_pending + account.debits_posted
         if take.rule.window == "24h" and self._has_expired(take.key, at):
             taken_fen -= sum(hold.fen for hold in self._expired(take.key, at))
-        return take.cap_fen + raised_fen - taken_fen
+        return taken_fen
 
     def _has_expired(self, key: str, at: int) -> bool:
         holds = self._holds[key]
@@ -247,12 +253,12 @@ class Limits:
             self._held -= 1
         return [hold.fen for hold in expired]
 
-    def _refuse(self, take: Take, account: Account | None, missing_fen: int, tier: int) -> Refusal:
+    def _refuse(self, take: Take, account: Account | None, tier: int, *, missing_fen: int, percent: int) -> Refusal:
         subject, window = take.rule.subject, take.rule.window
         if window == "24h":
             return Refusal(Reason.rolling_limit_is_reached, subject)
         raisable = subject == "seller" and tier > 0 and not (account and _was_raised(account))
-        if raisable and missing_fen <= self.rules.step_up_raise_fen:
+        if raisable and missing_fen <= self.rules.step_up_raise_fen * percent // 100:
             return Refusal(Reason.step_up_is_needed, subject)
         return Refusal(Reason.daily_limit_is_reached, subject)
 

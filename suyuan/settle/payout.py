@@ -63,8 +63,9 @@ class Disposition(StrEnum):
 
 
 class Stage(StrEnum):
-    """What has to happen next. `HELD` waits for a buyer, `DONE` for nobody."""
+    """What has to happen next. `REVIEW` waits for a person, `HELD` for a buyer, `DONE` for nobody."""
 
+    REVIEW = "review"
     PROVE = "prove"
     CONSUME = "consume"
     PAY = "pay"
@@ -221,7 +222,7 @@ def turn(standing: Standing) -> Turn:
             return _consume(standing)
         case Stage.PAY:
             return _pay(standing)
-        case Stage.HELD | Stage.DONE:
+        case Stage.REVIEW | Stage.HELD | Stage.DONE:
             raise ValueError(f"a redemption that is {standing.stage} has nothing to ask the world")
 
 
@@ -284,6 +285,7 @@ _RECORDS_OF: dict[Stage, tuple[type[Record], ...]] = {
     Stage.PROVE: (RecordProven, RecordRejected, RecordUnknown),
     Stage.CONSUME: (RecordConsumed, RecordRejected, RecordUnknown),
     Stage.PAY: (RecordPaid, RecordPayRefused, RecordUnknown),
+    Stage.REVIEW: (),
     Stage.HELD: (),
     Stage.DONE: (),
 }

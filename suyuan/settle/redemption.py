@@ -2,13 +2,15 @@
 
 Owns the tables `redemption` and `outbox`. The states, by the disposition of the contract (`payout.Stage` in capitals):
 
+    before             in_review REVIEW ──▶ pending, or declined (a person has decided)
     consume_then_pay   pending CONSUME ──▶ consumed PAY ──▶ paid
     hold_then_sell     pending PROVE ──▶ proven PAY ──▶ held HELD ──▶ selling CONSUME ──▶ paid
     at any time        rejected (the operator will not), payout_refused (the channel will not),
                        reversed (the operator took back what was paid for: the seller's debt)
 
 Invariants: `face = paid + fee + rounding`; a redemption that has a question to ask has exactly one outbox row, which
-goes only with a definite answer of the world; an unknown answer moves nothing but the time of asking again.
+goes only with a definite answer of the world; an unknown answer moves nothing but the time of asking again; one that
+waits for a person has none; nobody is asked to pay before `release_at`, nor while the seller is frozen.
 
 How 100.00 at 10 : 8 is booked, in this order; what is promised together is withdrawn together:
 
@@ -37,6 +39,7 @@ from suyuan.settle.payout import Disposition, Stage
 
 PENDING, CONSUMED, PROVEN, PAID, HELD, SELLING = "pending", "consumed", "proven", "paid", "held", "selling"
 REJECTED, PAYOUT_REFUSED, REVERSED = "rejected", "payout_refused", "reversed"
+IN_REVIEW, DECLINED = "in_review", "declined"
 
 MONEY = "money"
 FEE = "money/fee"
@@ -73,6 +76,7 @@ class Redemption(msgspec.Struct, gc=False):
     taken_at: int
     changed_at: int
     reference: str  # The channel's, once paid; else the provider's last word.
+    release_at: int = 0  # Nobody is asked to pay before this; 0 where nothing is delayed.
 
 
 class Due(msgspec.Struct, gc=False):
@@ -109,7 +113,8 @@ class Redemptions:
     """The redemptions and the outbox rows of a batch."""
 
     def __init__(self) -> None:
-        self.shelf = Shelf("redemption", Redemption, changing=("state", "changed_at", "reference"), rows_max=20_000)
+        changing = ("state", "changed_at", "reference", "release_at")
+        self.shelf = Shelf("redemption", Redemption, changing=changing, rows_max=20_000)
         self.outbox = Shelf("outbox", Due, changing=("due_at", "attempts"), rows_max=20_000)
 
     def move(self, redemption: Redemption, state: str, reference: str, *, at: int) -> None:
@@ -121,10 +126,12 @@ class Redemptions:
 PUBLIC_STATES = {PENDING: PENDING, CONSUMED: PENDING, PROVEN: PENDING, HELD: PAID, SELLING: PAID}
 """What a seller is told: whether the money came; how the platform fares with the card is its own affair."""
 
-SETTLED = frozenset({PAID, REJECTED, PAYOUT_REFUSED, REVERSED})
+SETTLED = frozenset({PAID, REJECTED, PAYOUT_REFUSED, REVERSED, DECLINED})
 """Where nobody has anything to finish and no card is in stock."""
 
 _STAGES = {
+    (IN_REVIEW, Disposition.CONSUME_THEN_PAY): Stage.REVIEW,
+    (IN_REVIEW, Disposition.HOLD_THEN_SELL): Stage.REVIEW,
     (PENDING, Disposition.CONSUME_THEN_PAY): Stage.CONSUME,
     (CONSUMED, Disposition.CONSUME_THEN_PAY): Stage.PAY,
     (PENDING, Disposition.HOLD_THEN_SELL): Stage.PROVE,
@@ -137,6 +144,11 @@ _STAGES = {
 def stage_of(redemption: Redemption) -> Stage:
     """What has to happen next."""
     return _STAGES.get((redemption.state, Disposition(redemption.disposition)), Stage.DONE)
+
+
+def due_at_of(redemption: Redemption, *, at: int) -> int:
+    """When the present stage is asked about: at once, but for a payout that is delayed."""
+    return max(at, redemption.release_at) if stage_of(redemption) is Stage.PAY else at
 
 
 class Parts(NamedTuple):
@@ -303,7 +315,8 @@ async def due_redemptions(
 ) -> list[DueRedemption]:
     """The redemptions to ask the world about now, the longest waiting first, without those in hand already.
 
-    What a kill switch stops waits: nothing of it is consumed or paid, and no promise is withdrawn.
+    What a kill switch stops waits, and so does what a frozen seller is promised: nothing of it is consumed or paid, and
+    no promise is withdrawn.
     """
     found = await connection.execute(_DUE_REDEMPTIONS, {"now": now, "besides": list(besides), "rows_max": rows_max})
     return [
@@ -350,6 +363,7 @@ _DUE_REDEMPTIONS = f"""
 SELECT o.attempts, c.sealed_serial, c.sealed_secret, {_COLUMNS}
 FROM outbox o JOIN redemption r ON r.id = o.redemption JOIN card c ON c.id = r.card
 WHERE o.kind = 'settle' AND o.due_at <= %(now)s AND o.id <> ALL(%(besides)s)
+  AND NOT EXISTS (SELECT FROM seller s WHERE s.id = r.seller AND s.state = 'frozen')
   AND NOT EXISTS (
     SELECT FROM kill_switch k WHERE k.stopped AND k.target IN (
       'platform', 'channel:' || r.channel, 'partner:' || r.partner, 'card_kind:' || r.operator))

@@ -32,6 +32,16 @@ class ListedSeller(NamedTuple):
     registered_at: int
 
 
+class FrozenSeller(NamedTuple):
+    """A seller who redeems nothing for now; `frozen_by` is the attempt that was decided so, or an officer."""
+
+    id: str
+    partner: str
+    frozen_at: int
+    frozen_for: str
+    frozen_by: str
+
+
 class ListedContract(NamedTuple):
     """The terms of one contract."""
 
@@ -57,6 +67,11 @@ class ListedKey(NamedTuple):
     state: str
     device: str | None
     ends_at: int
+
+
+def frozen(connection: Connection, *, rows_max: int) -> list[FrozenSeller]:
+    """Who is frozen now, the newest first."""
+    return [FrozenSeller(*row) for row in connection.execute(_FROZEN, (rows_max,)).fetchall()]
 
 
 def proposals(connection: Connection, *, only_open: bool, rows_max: int) -> list[ListedProposal]:
@@ -112,6 +127,9 @@ ORDER BY approver IS NOT NULL, id LIMIT %(rows_max)s
 _SELLERS = f"""
 SELECT {", ".join(ListedSeller._fields)} FROM seller
 WHERE (%(partner)s::text = '' OR partner = %(partner)s) AND id > %(after)s ORDER BY id LIMIT %(rows_max)s
+"""
+_FROZEN = f"""
+SELECT {", ".join(FrozenSeller._fields)} FROM seller WHERE state = 'frozen' ORDER BY frozen_at DESC LIMIT %s
 """
 _CONTRACTS = f"""
 SELECT {", ".join(ListedContract._fields)} FROM contract

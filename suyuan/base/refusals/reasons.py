@@ -72,6 +72,7 @@ class Reason(StrEnum):
     seller_is_unknown = "seller_is_unknown"
     seller_is_registered_already = "seller_is_registered_already"
     seller_is_suspended = "seller_is_suspended"
+    seller_is_frozen = "seller_is_frozen"
     subject_has_unfinished_business = "subject_has_unfinished_business"
     subject_is_held = "subject_is_held"
     subject_is_not_forgotten_yet = "subject_is_not_forgotten_yet"
@@ -93,6 +94,7 @@ class Reason(StrEnum):
     # The money.
     payout_is_too_small = "payout_is_too_small"
     payout_is_not_the_expected_one = "payout_is_not_the_expected_one"
+    redemption_was_declined = "redemption_was_declined"
     transaction_limit_is_reached = "transaction_limit_is_reached"
     step_up_is_needed = "step_up_is_needed"
     daily_limit_is_reached = "daily_limit_is_reached"
@@ -120,6 +122,8 @@ class Reason(StrEnum):
     bundle_was_given_too_often = "bundle_was_given_too_often"
     # Reading.
     redemption_is_unknown = "redemption_is_unknown"
+    redemption_has_no_decision = "redemption_has_no_decision"
+    review_is_not_needed = "review_is_not_needed"
     voucher_is_not_ready = "voucher_is_not_ready"
     event_is_not_sealed_yet = "event_is_not_sealed_yet"
     cursor_is_malformed = "cursor_is_malformed"
@@ -140,6 +144,13 @@ class Reason(StrEnum):
     read_is_not_allowed = "read_is_not_allowed"
     warrant_is_not_in_force = "warrant_is_not_in_force"
     warrant_does_not_name_this = "warrant_does_not_name_this"
+    # Officers who decide what a machine decided, and what machines decide by.
+    review_is_closed = "review_is_closed"
+    verdict_is_not_possible = "verdict_is_not_possible"
+    list_needs_two_officers = "list_needs_two_officers"
+    list_entry_is_unknown = "list_entry_is_unknown"
+    list_is_full = "list_is_full"
+    model_is_malformed = "model_is_malformed"
     # Papers: whether a file can be taken, and whether one may leave.
     paper_is_too_large = "paper_is_too_large"
     paper_is_empty = "paper_is_empty"

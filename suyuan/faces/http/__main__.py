@@ -84,7 +84,7 @@ async def _lay_desk(settings: Settings, origin: str, stack: AsyncExitStack) -> D
         seen_reads=SeenReads(began_at=clock.now()),
         origin=origin,
         log_folder=settings.log_folder,
-        is_ready=line.is_alive,
+        is_ready=line.is_ready,
     )
 
 

@@ -59,8 +59,11 @@ class Problem(msgspec.Struct, frozen=True):
     where: str
 
 
-class RedemptionTaken(msgspec.Struct, frozen=True):
-    """A redemption that was taken a moment ago. Amounts are fen, or units of the value kind; `at` is micros."""
+class RedemptionTaken(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A redemption that was taken a moment ago. Amounts are fen, or units of the value kind; `at` is micros.
+
+    Where `release_at` (micros) is there, nothing is paid before it; `in_review` waits for a person.
+    """
 
     redemption: str
     state: str
@@ -72,10 +75,14 @@ class RedemptionTaken(msgspec.Struct, frozen=True):
     rounding_fen: int
     debt_fen: int
     value_kind: str
+    release_at: int = 0
 
 
-class RedemptionState(msgspec.Struct, frozen=True):
-    """How a redemption stands: pending, paid, rejected, payout_refused or reversed. `reference` is the channel's."""
+class RedemptionState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a redemption stands: in_review, pending, paid, declined, rejected, payout_refused or reversed.
+
+    `reference` is the channel's; where `release_at` (micros) is there, nothing is paid before it.
+    """
 
     redemption: str
     state: str
@@ -89,6 +96,7 @@ class RedemptionState(msgspec.Struct, frozen=True):
     value_kind: str
     changed_at: int
     reference: str
+    release_at: int = 0
 
 
 class EventProof(msgspec.Struct, frozen=True):
@@ -247,7 +255,7 @@ def taken(answer: Taken) -> Reply:
     """202: the redemption is pending."""
     body = RedemptionTaken(
         redemption=answer.redemption,
-        state=PENDING,
+        state=answer.state,
         seq=answer.seq,
         at=answer.at,
         face_fen=answer.face_fen,
@@ -256,6 +264,7 @@ def taken(answer: Taken) -> Reply:
         rounding_fen=answer.rounding_fen,
         debt_fen=answer.debt_fen,
         value_kind=answer.value_kind,
+        release_at=answer.release_at,
     )
     return reply(202, body, (b"location", f"/v1/redemptions/{answer.redemption}".encode()))
 
@@ -276,6 +285,7 @@ def state_of(redemption: Redemption) -> RedemptionState:
         value_kind=redemption.value_kind,
         changed_at=redemption.changed_at,
         reference="" if state == PENDING else redemption.reference,
+        release_at=redemption.release_at,
     )
 
 

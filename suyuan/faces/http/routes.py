@@ -14,15 +14,17 @@ import msgspec
 
 from suyuan.base.crypto import PlatformKey
 from suyuan.base.refusals import Reason, Refusal
-from suyuan.faces.http import answers, rights
+from suyuan.faces.http import answers, decisions, rights
 from suyuan.faces.http.answers import Reply
 from suyuan.flows.answer_subject import RightWish, ask_about_self, show_request
+from suyuan.flows.ask_review import ReviewWish, ask_review
 from suyuan.flows.decide_consent import ConsentsWish, ConsentWish, decide_consent, list_consents
 from suyuan.flows.desk import Desk
 from suyuan.flows.prove_event import prove_redemption
 from suyuan.flows.prove_number import CodeWish, ProofWish, begin_number_proof, check_number_proof
 from suyuan.flows.redeem_card import RedemptionWish, redeem_card
 from suyuan.flows.register_seller import SellerWish, register_seller
+from suyuan.flows.show_decision import show_decision
 from suyuan.flows.show_reads import ReadsWish, show_reads
 from suyuan.flows.show_records import (
     PageWish,
@@ -83,7 +85,7 @@ _WRITE = (
 _REDEEM = (*_WRITE, *_between(Reason.agent_is_unknown, Reason.rolling_limit_is_reached))
 _STEP_UP = (
     *_WRITE,
-    Reason.seller_is_suspended,
+    *_between(Reason.seller_is_suspended, Reason.seller_is_frozen),
     Reason.subject_is_closed,
     Reason.consent_is_needed,
     *_between(Reason.face_check_was_not_passed, Reason.step_up_was_granted_before),
@@ -218,6 +220,25 @@ ENDPOINTS = (
         200,
         Paper,
         (*_SIGNED, Reason.redemption_is_unknown, Reason.voucher_is_not_ready),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/redemptions/{redemption}/decision",
+        "Show an automatic decision",
+        _told_of_one(show_decision, decisions.decision),
+        200,
+        decisions.DecisionShown,
+        (*_SIGNED, Reason.redemption_has_no_decision),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/redemptions/{redemption}/review",
+        "Ask for a person to review a decision",
+        _told_of_one(ask_review, decisions.review),
+        202,
+        decisions.ReviewShown,
+        (*_WRITE, Reason.redemption_has_no_decision, Reason.review_is_not_needed),
+        body=ReviewWish,
     ),
     Endpoint(
         "GET",

@@ -17,6 +17,7 @@ from suyuan.faces.sdk.records import (
     Consent,
     Consents,
     Contracts,
+    Decision,
     Limits,
     MaskedNumber,
     NoticeText,
@@ -28,6 +29,7 @@ from suyuan.faces.sdk.records import (
     RedemptionState,
     Refused,
     Registered,
+    Review,
     SteppedUp,
     SubjectRequest,
     Unreachable,
@@ -101,6 +103,17 @@ def wait_until_settled(session: Session, redemption_id: str, timeout_s: float) -
 def voucher(session: Session, redemption_id: str) -> Flow[bytes | Refused]:
     """The signed receipt of a paid redemption, as the bytes to keep; `check_voucher` reads them."""
     return exchange_bytes(session, Call("GET", f"/v1/redemptions/{_segment(redemption_id)}/voucher"))
+
+
+def decision(session: Session, redemption_id: str) -> Flow[Decision | Refused]:
+    """What was decided automatically about a redemption, taken or refused, and how to put it before a person."""
+    return exchange(session, Call("GET", f"/v1/redemptions/{_segment(redemption_id)}/decision"), Decision)
+
+
+def ask_review(session: Session, redemption_id: str, *, idempotency_key: str | None = None) -> Flow[Review | Refused]:
+    """Asks that a person looks at a decision. A refusal that risk gave names its redemption in `where`."""
+    target = f"/v1/redemptions/{_segment(redemption_id)}/review"
+    return exchange(session, _write(session, target, {}, idempotency_key), Review)
 
 
 def proofs(session: Session, redemption_id: str) -> Flow[RedemptionProofs | Refused]:

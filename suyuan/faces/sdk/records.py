@@ -20,6 +20,7 @@ from suyuan.base.crypto import PublicKey
 from suyuan.privacy.receipt import ReceiptPaper
 
 PENDING, PAID, REJECTED, PAYOUT_REFUSED, REVERSED = "pending", "paid", "rejected", "payout_refused", "reversed"
+IN_REVIEW, DECLINED = "in_review", "declined"
 
 PASSING = frozenset({"platform_is_busy", "platform_is_starting", "answer_is_not_known_yet"})
 """Refusals that say "not now": nothing was decided, and the same request may be sent again."""
@@ -64,7 +65,10 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """A redemption was taken: `face = paid + fee + rounding`, and `debt_fen` of what is paid goes to an old debt."""
+    """A redemption was taken: `face = paid + fee + rounding`, and `debt_fen` of what is paid goes to an old debt.
+
+    Nothing is paid before `release_at` (micros, 0 for at once), nor while it is `in_review` by a person.
+    """
 
     redemption: str
     state: str
@@ -76,6 +80,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     rounding_fen: int
     debt_fen: int
     value_kind: str
+    release_at: int = 0
 
 
 class RedemptionState(Pending, frozen=True, kw_only=True):
@@ -87,7 +92,7 @@ class RedemptionState(Pending, frozen=True, kw_only=True):
     @property
     def is_settled(self) -> bool:
         """Whether nothing is under way any more; a reversal may still come, from the operator."""
-        return self.state != PENDING
+        return self.state not in (PENDING, IN_REVIEW)
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -95,6 +100,42 @@ class Page(msgspec.Struct, frozen=True):
 
     redemptions: tuple[RedemptionState, ...]
     next: str | None
+
+
+class HowToAsk(msgspec.Struct, frozen=True):
+    """How a person is asked to look at a decision; `ask_review` does it."""
+
+    method: str
+    path: str
+    sentence: str
+    sentence_zh: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What was decided automatically about a redemption, and why, in plain words; `ask` is None where nothing was
+    decided against the seller."""
+
+    redemption: str
+    at: int
+    action: str
+    outcome: str
+    reason: str
+    sentence: str
+    sentence_zh: str
+    release_at: int
+    review: str
+    asked_at: int
+    ask: HowToAsk | None
+
+
+class Review(msgspec.Struct, frozen=True):
+    """How a person stands to a decision: `waits`, `asked`, or what they have decided."""
+
+    redemption: str
+    review: str
+    asked_at: int
+    sentence: str
+    sentence_zh: str
 
 
 class EventProof(msgspec.Struct, frozen=True):

@@ -36,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     redemptions.a_redemption_follows_its_contract,
     redemptions.a_redemption_is_booked_all_or_none,
     redemptions.promises_wait_for_a_verdict,
+    redemptions.nothing_is_paid_before_its_release,
     redemptions.a_card_is_spent_once,
     redemptions.the_same_request_has_the_same_answer,
     redemptions.history_is_in_order,

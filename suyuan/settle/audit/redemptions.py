@@ -11,6 +11,7 @@ from suyuan.history.store import PLACES, TOLD, check_history
 from suyuan.settle.audit.asking import Connection, ask
 
 ANSWERS_AT_ONCE = 5_000
+FACTS_TOLD = 9
 
 
 def face_is_paid_fee_and_rounding(connection: Connection) -> Iterator[str]:
@@ -81,12 +82,16 @@ HAVING count(t.id) <> r.transfers OR min(t.id) <> r.first_transfer
 # Which outcome the parts of a redemption may have: the way from the operator, the way to the seller, the payout, and
 # the limits. A dash stands for a leg that is still pending.
 _ALLOWED = """
-VALUES ('consume_then_pay', 'pending', '-', '-', '-', '- expire'),
+VALUES ('consume_then_pay', 'in_review', '-', '-', '-', '- expire'),
+       ('consume_then_pay', 'declined', 'void', 'void', 'void', 'void expire'),
+       ('consume_then_pay', 'pending', '-', '-', '-', '- expire'),
        ('consume_then_pay', 'consumed', 'post', 'post', '-', '- expire'),
        ('consume_then_pay', 'paid', 'post', 'post', 'post', '- expire'),
        ('consume_then_pay', 'rejected', 'void', 'void', 'void', 'void expire'),
        ('consume_then_pay', 'payout_refused', 'post', 'post', 'void', 'void expire'),
        ('consume_then_pay', 'reversed', 'post', 'post', 'post void', '- expire void'),
+       ('hold_then_sell', 'in_review', '-', '-', '-', '- expire'),
+       ('hold_then_sell', 'declined', 'void', 'void', 'void', 'void expire'),
        ('hold_then_sell', 'pending', '-', '-', '-', '- expire'),
        ('hold_then_sell', 'proven', '-', '-', '-', '- expire'),
        ('hold_then_sell', 'held', '-', 'post', 'post', '- expire'),
@@ -120,7 +125,8 @@ HAVING coalesce(sum(t.fen), 0) NOT IN (r.face_fen, r.paid)
 
 
 def promises_wait_for_a_verdict(connection: Connection) -> Iterator[str]:
-    """Whatever is promised belongs to a redemption that waits for the world, with one outbox row; and vice versa."""
+    """Whatever is promised belongs to a redemption that waits for the world, with one outbox row, or for a person, with
+    none; and vice versa."""
     for (transfer,) in ask(connection, _PROMISES):
         yield f"transfer {transfer} is promised, but nobody will ask for its verdict"
     for (redemption,) in ask(connection, _OUTBOX):
@@ -129,7 +135,8 @@ def promises_wait_for_a_verdict(connection: Connection) -> Iterator[str]:
 
 _PROMISES = """
 SELECT t.id FROM transfer t LEFT JOIN transfer done ON done.resolves = t.id
-LEFT JOIN redemption r ON r.seq = t.seq AND r.state IN ('pending', 'consumed', 'proven', 'held', 'selling')
+LEFT JOIN redemption r ON r.seq = t.seq
+  AND r.state IN ('in_review', 'pending', 'consumed', 'proven', 'held', 'selling')
 WHERE t.state = 'pending' AND t.ledger <> 'limit' AND done.id IS NULL AND r.id IS NULL
 """
 _OUTBOX = """
@@ -138,6 +145,19 @@ FROM (SELECT id FROM redemption WHERE state IN ('pending', 'consumed', 'proven',
 FULL JOIN (SELECT redemption, count(*) FROM outbox WHERE kind = 'settle' GROUP BY redemption) AS due
     ON due.redemption = r.id
 WHERE r.id IS NULL OR due.count IS DISTINCT FROM 1
+"""
+
+
+def nothing_is_paid_before_its_release(connection: Connection) -> Iterator[str]:
+    """A payout that was delayed, or that a person had to decide about, is paid at its time and not before."""
+    for (redemption,) in ask(connection, _RELEASED):
+        yield f"redemption {redemption} was paid before its release"
+
+
+_RELEASED = """
+SELECT r.id FROM redemption r JOIN transfer t ON t.seq = r.seq AND t.kind = 'payout' AND t.state = 'pending'
+JOIN transfer done ON done.resolves = t.id AND done.state = 'post'
+WHERE done.at < r.release_at OR r.state = 'in_review'
 """
 
 
@@ -151,8 +171,9 @@ def a_card_is_spent_once(connection: Connection) -> Iterator[str]:
         yield f"card account {account} received more than one face value"
 
 
-# A redemption that let its card go: the operator refused it, or the channel refused before it was sold on.
-_LET_GO = "(r.state = 'rejected' OR (r.state = 'payout_refused' AND r.disposition = 'hold_then_sell'))"
+# A redemption that let its card go: a person or the operator refused it, or the channel did before it was sold on.
+_LET_GO = """(r.state IN ('rejected', 'declined')
+    OR (r.state = 'payout_refused' AND r.disposition = 'hold_then_sell'))"""
 _CARDS_TWICE = f"""
 SELECT max(r.id) FROM redemption r WHERE NOT {_LET_GO} GROUP BY r.card HAVING count(*) > 1
 """
@@ -161,7 +182,8 @@ SELECT r.id FROM redemption r LEFT JOIN card c ON c.id = r.card
 WHERE c.id IS NULL
    OR (c.redemption = r.id AND (c.face_fen, c.operator, c.state) IS DISTINCT FROM (r.face_fen, r.operator, CASE
         WHEN {_LET_GO} THEN 'released' WHEN r.state = 'reversed' THEN 'reversed'
-        WHEN r.state = 'paid' OR (r.disposition = 'consume_then_pay' AND r.state <> 'pending') THEN 'consumed'
+        WHEN r.state = 'paid' OR (r.disposition = 'consume_then_pay' AND r.state NOT IN ('pending', 'in_review'))
+        THEN 'consumed'
         ELSE 'claimed' END))
    OR (c.redemption <> r.id AND NOT {_LET_GO})
 UNION ALL
@@ -204,7 +226,8 @@ def _answers(connection: Connection) -> Iterator[list[list[Any] | None]]:
 def _facts(answer: bytes) -> list[Any]:
     """The fields of an answer that says a redemption was taken; its name comes first, as in every message."""
     name, *told = msgspec.msgpack.decode(answer)
-    return told if name == "Taken" else []
+    # What follows says how the redemption stood then, which may have changed since.
+    return told[:FACTS_TOLD] if name == "Taken" else []
 
 
 _TAKEN = """
@@ -245,10 +268,14 @@ _STORY = f"""
 SELECT seq, at, kind, told, told ->> 'redemption' AS redemption FROM ({TOLD}) AS event WHERE kind IN (
     'redemption_taken/1', 'source_proven/1', 'source_consumed/1', 'payout_paid/1', 'held_card_sold/1',
     'source_rejected/1', 'payout_refused/1', 'source_reversed/1')
+    OR (kind = 'review_decided/1' AND told ->> 'verdict' IN ('pay', 'refuse'))
 """
 _RETOLD = f"""
 WITH story AS MATERIALIZED ({_STORY}), taken AS (SELECT * FROM story WHERE kind = 'redemption_taken/1'),
-last AS (SELECT DISTINCT ON (redemption) redemption, kind, at FROM story ORDER BY redemption, seq DESC)
+last AS (SELECT DISTINCT ON (redemption) redemption, kind, at, told ->> 'verdict' AS verdict
+         FROM story ORDER BY redemption, seq DESC),
+reviewed AS (SELECT told ->> 'redemption' AS redemption FROM ({TOLD}) AS event
+             WHERE kind = 'decision_made/1' AND told ->> 'action' = 'review' AND told ->> 'outcome' = '')
 SELECT coalesce(r.id, taken.redemption)
 FROM redemption r FULL JOIN taken ON taken.redemption = r.id LEFT JOIN last ON last.redemption = r.id
 WHERE (r.seq, r.taken_at, r.changed_at) IS DISTINCT FROM (taken.seq, taken.at, last.at)
@@ -259,7 +286,9 @@ WHERE (r.seq, r.taken_at, r.changed_at) IS DISTINCT FROM (taken.seq, taken.at, l
       ((told ->> 'face_fen')::bigint, (told ->> 'paid')::bigint, (told ->> 'fee_fen')::bigint,
        (told ->> 'rounding_fen')::bigint, (told ->> 'debt_fen')::bigint)
    OR r.state IS DISTINCT FROM CASE last.kind
-        WHEN 'redemption_taken/1' THEN 'pending'
+        WHEN 'redemption_taken/1' THEN
+            CASE WHEN r.id IN (SELECT redemption FROM reviewed) THEN 'in_review' ELSE 'pending' END
+        WHEN 'review_decided/1' THEN CASE last.verdict WHEN 'pay' THEN 'pending' ELSE 'declined' END
         WHEN 'source_rejected/1' THEN 'rejected'
         WHEN 'payout_refused/1' THEN 'payout_refused'
         WHEN 'source_reversed/1' THEN 'reversed'

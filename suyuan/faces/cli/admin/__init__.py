@@ -17,9 +17,14 @@ from suyuan.config import BadSettings, load_settings
 from suyuan.faces import officers
 from suyuan.faces.cli.admin import (
     exports,
+    freezes,
+    listings,
+    models,
     papers,
+    policies,
     recipients,
     requests,
+    reviews,
     sellers,
     switches,
     terms,
@@ -42,7 +47,8 @@ for name, part in {
     "officer": terms.officer_app, "partner": terms.partner_app, "agent": terms.agent_app,
     "contract": terms.contract_app, "key": terms.key_app, "switch": switches.app, "seller": sellers.app,
     "paper": papers.app, "warrant": warrants.app, "recipient": recipients.app, "export": exports.app,
-    "request": requests.app,
+    "request": requests.app, "review": reviews.app, "freeze": freezes.app, "list": listings.app,
+    "policy": policies.app, "model": models.app,
 }.items():  # fmt: skip
     app.add_typer(part, name=name)
 

@@ -168,7 +168,7 @@ class Office:
 async def _submit(socket: Path, command: msgspec.Struct) -> msgspec.Struct | None:
     line = LineCaller(socket, ANSWERS)
     try:
-        return await line.submit(command) if await line.connect(within_s=LINE_WAIT_S) else None
+        return await line.submit(command) if await line.reach(within_s=LINE_WAIT_S) else None
     finally:
         line.close()
 
@@ -176,7 +176,7 @@ async def _submit(socket: Path, command: msgspec.Struct) -> msgspec.Struct | Non
 async def _run(settings: Settings, vault: Vault, story: Story[T | Refusal]) -> T | Refusal | None:
     line = LineCaller(settings.line_socket, ANSWERS)
     try:
-        if not await line.connect(within_s=LINE_WAIT_S):
+        if not await line.reach(within_s=LINE_WAIT_S):
             return None
         async with await psycopg.AsyncConnection.connect(database_url(settings), autocommit=True) as connection:
             await connection.execute("SET default_transaction_read_only = on")
