@@ -1,9 +1,13 @@
-"""Sets the scene for a plan: the world in the sandbox, the terms by two officers, the sellers through the API."""
+"""Sets the scene for a plan: the world in the sandbox, the terms by two officers, the sellers through the API.
+
+A day that is over in seconds is decided by a policy of its own (`short_day.toml`); the shipped one only watches.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from importlib.resources import files
 from itertools import islice
 from typing import TypeVar
 
@@ -20,10 +24,13 @@ from suyuan.faces.simulate.deeds import Plan, SimBalance, SimCard
 from suyuan.faces.simulate.doors import Doors
 from suyuan.flows import trade_terms as terms
 from suyuan.flows.change_terms import AnyChange, encode_change
+from suyuan.flows.deploy_policy import DeployPolicy
 from suyuan.history.frames import Commands
 from suyuan.outside.sandbox.client import Control
 from suyuan.outside.sandbox.facts import Balance, Card, Merchant, Person
 from suyuan.outside.sandbox.faults import Fault, FaultPlan
+from suyuan.risk.deployed import ACTIVE, SHADOW
+from suyuan.risk.memory import default_policy
 
 CARDS_PER_REQUEST = 2_000
 TROUBLE = {
@@ -120,6 +127,8 @@ async def in_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[No
 
 
 def _changes(cast: Cast) -> Iterator[AnyChange]:
+    yield DeployPolicy(files("suyuan.faces.simulate").joinpath("short_day.toml").read_text("utf-8"), ACTIVE)
+    yield DeployPolicy(default_policy().text, SHADOW)
     for partner in cast.partners:
         yield terms.AddPartner(partner.id, partner.name)
         public = wire.b64(partner.key.signer.public)
