@@ -17,7 +17,7 @@ from suyuan.base.refusals import TEXTS, Reason, Refusal
 from suyuan.config import Settings
 from suyuan.faces.cli import COMMANDS
 from suyuan.faces.evidence_words import RULES
-from suyuan.faces.reference import refusals_page
+from suyuan.faces.reference import PAGES
 from suyuan.privacy.exports import COLUMNS
 from suyuan.privacy.purposes import EXPORT_PURPOSES
 from suyuan.privacy.requests import KINDS, REFUSALS
@@ -37,9 +37,10 @@ def rows_of(page: str) -> dict[str, list[str]]:
     return rows
 
 
-def test_the_page_of_refusals_is_the_list_in_the_code() -> None:
-    """Written by `python3 -m suyuan.faces.reference > docs/refusals.md`, so precedence and sentences agree."""
-    assert (ROOT / "docs" / "refusals.md").read_text("utf-8") == refusals_page()
+@pytest.mark.parametrize("page", PAGES)
+def test_the_pages_of_refusals_features_and_rules_are_what_the_code_says(page: str) -> None:
+    """Written by `python3 -m suyuan.faces.reference PAGE > docs/PAGE.md`, so order and sentences agree."""
+    assert (ROOT / "docs" / f"{page}.md").read_text("utf-8") == PAGES[page]()
 
 
 def test_each_reason_has_its_text_at_its_place() -> None:

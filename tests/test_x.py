@@ -88,6 +88,17 @@ def test_a_second_start_costs_little() -> None:
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 
 
+def test_without_a_java_the_nightly_run_says_that_spark_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It goes on without; nobody is to believe that Spark was tested."""
+    if x.found_stamp() != x.wanted_stamp():
+        pytest.skip("this environment was not made by x.py, or its locks have changed since")
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    x.bring_spark()
+    assert "!! SPARK IS LEFT OUT: it needs a Java 17 or newer, and here is none" in capfd.readouterr().err
+
+
 def test_an_unknown_command_shows_the_known_ones() -> None:
     """Standard output belongs to the commands, so the help is not there."""
     unknown = started("dmeo")
@@ -110,9 +121,12 @@ def test_the_commands_of_the_readme_exist(readme: str) -> None:
 def test_the_locks_hold_every_dependency() -> None:
     """A dependency that was added without `python3 x.py lock` would be missed only on the next fresh machine."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    run = project["project"]["dependencies"]
     wanted = {
-        "requirements.txt": project["project"]["dependencies"],
-        "requirements-dev.txt": project["project"]["dependencies"] + project["dependency-groups"]["dev"],
+        "requirements.txt": run,
+        "requirements-dev.txt": run + project["dependency-groups"]["dev"],
+        "requirements-spark.txt": project["project"]["dependencies"]
+        + project["project"]["optional-dependencies"]["spark"],
         "requirements-tools.txt": project["dependency-groups"]["tools"],
     }
     for lock, requirements in wanted.items():

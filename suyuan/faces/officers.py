@@ -31,13 +31,17 @@ from suyuan.flows.change_terms import (
     switch_subject,
 )
 from suyuan.flows.decide_request import DecideRequest, decision_subject
+from suyuan.flows.deploy_model import KeepModel, keeping_subject
 from suyuan.flows.export_records import AgreeExport, agreement_subject
+from suyuan.flows.freeze_seller import FreezeSeller, freeze_subject
 from suyuan.flows.hold_records import PlaceHold, hold_subject
+from suyuan.flows.keep_lists import EnterOnList, Listing, TakeOffList, entering_subject, leaving_subject
 from suyuan.flows.keep_papers import AddPaper, DeletePaper, add_subject, delete_subject
 from suyuan.flows.make_bundle import RecordBundle, bundle_subject
 from suyuan.flows.make_export import BeginExport, RecordExport, beginning_subject, made_subject
 from suyuan.flows.officer_signature import statement
 from suyuan.flows.read_fields import ReadAsOfficer, read_subject
+from suyuan.flows.review_case import DecideReview, review_subject
 from suyuan.privacy.pseudonyms import Marks
 
 
@@ -151,3 +155,34 @@ def decide(
     """Accepts what a person asked about their own data, or refuses it for a reason of the closed list."""
     unsigned = DecideRequest(request, refusal, number, code_digest, now, officer.id, b"")
     return msgspec.structs.replace(unsigned, signature=officer.sign("decide_request", decision_subject(unsigned)))
+
+
+def review(
+    officer: Officer, redemption: str, verdict: str, reason: str, *, is_bad: bool = False, now: Micros
+) -> DecideReview:
+    """An officer's word on what a machine had decided."""
+    unsigned = DecideReview(redemption, verdict, is_bad, reason, now, officer.id, b"")
+    return msgspec.structs.replace(unsigned, signature=officer.sign("review", review_subject(unsigned)))
+
+
+def freeze(officer: Officer, seller: str, reason: str, *, now: Micros) -> FreezeSeller:
+    """A freeze, which takes one officer and acts at once."""
+    unsigned = FreezeSeller(seller, reason, now, officer.id, b"")
+    return msgspec.structs.replace(unsigned, signature=officer.sign("freeze", freeze_subject(unsigned)))
+
+
+def enter_on_list(officer: Officer, listing: Listing, reason: str, *, expires_at: int, now: Micros) -> EnterOnList:
+    """An entry on a list that one officer may harden."""
+    unsigned = EnterOnList(*listing, reason, expires_at, now, officer.id, b"")
+    return msgspec.structs.replace(unsigned, signature=officer.sign("enter_on_list", entering_subject(unsigned)))
+
+
+def take_off_list(officer: Officer, listing: Listing, *, now: Micros) -> TakeOffList:
+    """The end of an entry on a list that one officer may loosen."""
+    unsigned = TakeOffList(*listing, now, officer.id, b"")
+    return msgspec.structs.replace(unsigned, signature=officer.sign("take_off_list", leaving_subject(unsigned)))
+
+
+def keep_model(officer: Officer, model: str, packed: bytes, *, now: Micros) -> KeepModel:
+    """A model is handed in; deploying it takes two officers."""
+    return KeepModel(model, packed, now, officer.id, officer.sign("keep_model", keeping_subject(model, now)))

@@ -49,7 +49,7 @@ def serve(server: db.Server, run: Path, story: Callable[[LineCaller], Awaitable[
         line = asyncio.create_task(run_line(settings, server.url()))
         caller = LineCaller(settings.line_socket, ANSWERS)
         try:
-            assert await caller.connect(within_s=20)
+            assert await caller.reach(within_s=20)
             async with asyncio.timeout(20):
                 await story(caller)
         finally:

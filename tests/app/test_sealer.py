@@ -87,7 +87,7 @@ def test_what_stops_sealing_is_said_and_ends_with_it(running: Running, database:
     running.stops("policy_cannot_be_read", "is not a verifier key", "witnesses.txt", times=2)
     (running.data / "witnesses.txt").write_text(POLICY)
     running.goes_on()
-    running.wait_for(lambda: signed_size(running.log, "2026") == 1)
+    running.wait_for(lambda: signed_size(running.log, "2026") == 2)
     # (2) A disk that refuses, here because a folder stands in the way.
     listed = (running.log / "shards.json").read_bytes()
     (running.log / "shards.json").unlink()
@@ -106,11 +106,11 @@ def test_what_stops_sealing_is_said_and_ends_with_it(running: Running, database:
     # (4) An event that a newer version has written.
     with db.connect(database, autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO event (seq, at, kind, body) SELECT 1, at + 1, 'strange/1', body FROM event WHERE seq = 0"
+            "INSERT INTO event (seq, at, kind, body) SELECT 2, at + 1, 'strange/1', body FROM event WHERE seq = 1"
         )
-        running.stops("history_is_broken", "event 1 is of the kind strange/1", "历史无法封存")
-        connection.execute("DELETE FROM event WHERE seq = 1")
+        running.stops("history_is_broken", "event 2 is of the kind strange/1", "历史无法封存")
+        connection.execute("DELETE FROM event WHERE seq = 2")
         running.goes_on()
         # (5) A database of an older day.
         connection.execute("TRUNCATE event, leaf")
-        running.stops("history_is_older", "2026 has sealed 1 entries", "数据库仅有 0 条")
+        running.stops("history_is_older", "2026 has sealed 2 entries", "数据库仅有 0 条")

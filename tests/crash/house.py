@@ -35,12 +35,14 @@ from suyuan.faces.cli.serve import settings_text
 from suyuan.faces.officers import Officer
 from suyuan.faces.sdk import AsyncPlatform, Patience, Refused
 from suyuan.flows.change_terms import AnyChange, encode_change
+from suyuan.flows.deploy_policy import DeployPolicy
 from suyuan.flows.trade_terms import AddContract, AddKey, AddPartner
 from suyuan.history.frames import LineCaller
 from suyuan.outside.sandbox.client import Control, RunningSandbox
 from suyuan.outside.sandbox.facts import Card, Merchant
+from tests.risk.policies import QUIET
 
-VICTIMS = ("api", "line", "completer", "sandbox", "supervisor", "postgres", "sealer", "backend")
+VICTIMS = ("api", "line", "completer", "sandbox", "supervisor", "postgres", "sealer", "observer", "backend")
 CONTRACT, PARTNER, PARTNER_KEY = "ctr_crash", "ptn_crash", "key_crash"
 READY_S = 60.0
 # Each may sell five hundred of these cards a day.
@@ -112,7 +114,7 @@ class House:
         await self.ready()
         line = LineCaller(self.data / "run" / "line.sock", ANSWERS)
         try:
-            assert await line.connect(within_s=READY_S)
+            assert await line.reach(within_s=READY_S)
             await self._register_terms(line)
         finally:
             line.close()
@@ -135,6 +137,8 @@ class House:
             AddPartner(PARTNER, "crash"),
             AddKey(PARTNER_KEY, "partner", PARTNER, "ed25519", public),
             AddContract(CONTRACT, PARTNER, "card", "money", 10, 8, "bank_transfer", "m-1", "consume_then_pay"),
+            # A load of hundreds a minute is what the shipped policy delays; here everything has to come to its end.
+            DeployPolicy(QUIET, "active"),
         )
         for number, change in enumerate(changes):
             proposal = f"prp_{number}"

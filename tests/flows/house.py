@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import itertools
 import json
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ from suyuan.flows.desk import Desk
 from suyuan.flows.shelves import Shelves
 from suyuan.flows.who_asks import Knock
 from suyuan.history.leader import take_lead
-from suyuan.history.line import Line
+from suyuan.history.line import Applier, Line
 from suyuan.history.recall import event_at
 from suyuan.privacy import consent
 from suyuan.privacy.classes import Sealed
@@ -44,6 +45,8 @@ from suyuan.privacy.purposes import Field
 from suyuan.privacy.retention import RetentionRules, load_rules
 from suyuan.privacy.subject_keys import SubjectKey, key_id, look_up_keys
 from suyuan.privacy.vault import Vault
+from suyuan.risk.memory import catalogue_here, remember
+from suyuan.risk.tail import begin, catch_up
 from suyuan.settle.account import FOR_EVER, Contract, Key, Partner, Seller
 from suyuan.settle.card import load_formats
 from suyuan.settle.limits import LimitRules
@@ -68,6 +71,7 @@ from suyuan.settle.providers import (
 from suyuan.settle.request import RawRequest, parse, sign_like_wechat, sign_request
 from suyuan.settle.seen_reads import SeenReads
 from tests.privacy.authorities import whole
+from tests.risk.policies import QUIET, read_policy
 
 NOON = 1_795_320_000 * SECOND  # 2026-11-22, 12:00 in Shanghai.
 ORIGIN = "https://api.example.com"
@@ -169,14 +173,22 @@ def without_terms() -> RetentionRules:
 class House:
     """The platform. Close it after use."""
 
-    def __init__(self, url: str, vault: Vault | None = None, log_folder: Path = Path("not-sealed")) -> None:
+    def __init__(
+        self,
+        url: str,
+        vault: Vault | None = None,
+        log_folder: Path = Path("not-sealed"),
+        appliers: Mapping[type, Applier] = APPLIERS,
+    ) -> None:
         self.url = url
+        self._appliers = appliers
         self.log_folder = log_folder
         self.vault = vault or Vault(bytes(32), Ring({1: bytes(32)}))
         self.clock = SetClock(NOON)
         self.operator = ToldOperator()
         self.face_check = ToldFaceCheck()
         self.phones = Phones()
+        self.snapshot: Path | None = None
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
@@ -194,7 +206,14 @@ class House:
         await self._connection.execute("SET enable_seqscan = off; SET jit = off")
         lead = await take_lead(self._connection)
         assert lead is not None
-        self.line = Line(self._connection, Shelves(LimitRules()), APPLIERS, lead, self.clock)
+        with db.connect(self.url, autocommit=True) as connection:
+            windows = begin(connection, self.snapshot, catalogue_here())
+            catch_up(connection, windows, lead.next_seq)
+            self.risk = remember(connection, windows)
+        if not self.rows("SELECT digest FROM deployment WHERE stage = 'active'"):
+            # Most stories are about something else, and none should change when a threshold does.
+            self.decide_by(QUIET)
+        self.line = Line(self._connection, Shelves(LimitRules(), risk=self.risk), self._appliers, lead, self.clock)
         self._running = asyncio.create_task(self.line.run())
         self._pool = db.ReadPool(self.url)
         return Desk(
@@ -280,6 +299,14 @@ class House:
         self.run(self._close())
         self.desk = self.run(self._open())
 
+    def decide_by(self, text: str) -> None:
+        """Lets another policy decide from now on, as if two officers had deployed it."""
+        policy = read_policy(text)
+        self.rows("INSERT INTO policy VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING digest", policy.digest, text)
+        standing = self.risk._now
+        engine = dataclasses.replace(standing.engine, policy=policy)
+        self.risk._now = self.risk._committed = standing._replace(engine=engine)
+
     def look_again(self) -> None:
         """Has the line read its rows anew, after a test has changed some behind its back."""
         self.loop.call_soon_threadsafe(self.line._working_set.forget)
@@ -314,9 +341,14 @@ def _chance(count: int) -> bytes:
 
 
 @contextlib.contextmanager
-def open_house(url: str, vault: Vault | None = None, log_folder: Path = Path("not-sealed")) -> Iterator[House]:
+def open_house(
+    url: str,
+    vault: Vault | None = None,
+    log_folder: Path = Path("not-sealed"),
+    appliers: Mapping[type, Applier] = APPLIERS,
+) -> Iterator[House]:
     """A house for the length of a test. Its history is sealed by whoever wants it to be."""
-    house = House(url, vault, log_folder)
+    house = House(url, vault, log_folder, appliers)
     try:
         yield house
     finally:

@@ -7,17 +7,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from suyuan.app.appliers import APPLIERS
 from suyuan.base import crypto, db
 from suyuan.evidence import check
 from suyuan.evidence.log.note import LogSigner, ed25519_signer, sm2_signer
 from suyuan.evidence.records.leaves import ShardStart
 from suyuan.evidence.witness.cosigning import WitnessCaller
 from suyuan.flows.prove_event import Proven, Publication, prove_event
-from suyuan.flows.redeem_card import Taken, redeem_card
+from suyuan.flows.redeem_card import Taken, TakeRedemption, redeem_card
 from suyuan.flows.seal_history import Round, Sealer, seal_history
+from suyuan.flows.shelves import Shelves
+from suyuan.history.decision_events import DecisionMade
+from suyuan.history.line import Applier, Decided, Turn
 from tests.flows.house import House, card, written
 
 LOG_NAME = "api.example.com/log"
+
+
+def _without_its_decision(shelves: Shelves, command: TakeRedemption, turn: Turn) -> Decided:
+    decided = APPLIERS[TakeRedemption].apply(shelves, command, turn)
+    return decided._replace(events=tuple(event for event in decided.events if not isinstance(event, DecisionMade)))
+
+
+ONE_EVENT_A_SALE = {**APPLIERS, TakeRedemption: Applier(APPLIERS[TakeRedemption].want, _without_its_decision)}
+"""For tests that count places in history: a sale is one event there, as it was before decisions were told."""
 
 
 def signers(start: ShardStart) -> list[LogSigner]:

@@ -19,6 +19,7 @@ from suyuan.privacy.purposes import SELLER_FIELDS, SELLER_PAYEE
 from suyuan.privacy.requests import KINDS, READS_MAX
 from tests.flows.paper_office import Office as PaperOffice
 from tests.flows.rights_house import LI, REQUESTS, WANG, Rights, text_of, values_of
+from tests.risk.policies import QUIET
 
 FIELD_NAMES = [field.name for field in SELLER_FIELDS]
 
@@ -89,6 +90,7 @@ def test_what_is_carried_elsewhere_is_values_alone(rights: Rights) -> None:
 
 def test_a_refused_redemption_is_explained_with_its_facts_and_its_limit(rights: Rights) -> None:
     """Ten times 500 reach the day's limit; the eleventh is refused, and the seller is told by which limit."""
+    rights.house.decide_by(QUIET)
     for number in range(1, 11):
         assert isinstance(rights.sell(number, face_fen=500_00), str)
     refused = rights.sell(11, face_fen=500_00)

@@ -18,6 +18,7 @@ from suyuan.privacy.purposes import CARD_PIN, CARD_SERIAL
 from suyuan.privacy.retention import load_rules
 from suyuan.settle.providers import Unknown
 from tests.flows.house import SIGNERS, House, card, insert, seller, written
+from tests.risk.policies import QUIET
 
 PATH = "/v1/redemptions"
 
@@ -45,7 +46,7 @@ def test_a_card_becomes_money(house: House) -> None:
     assert answer.value_kind == "money"
     assert house.rows("SELECT redemption, state FROM card") == [(answer.redemption, "claimed")]
     assert house.rows("SELECT redemption, kind FROM outbox") == [(answer.redemption, "settle")]
-    assert [event["kind"] for event in house.events()] == ["redemption_taken/1"]
+    assert [event["kind"] for event in house.events()] == ["redemption_taken/1", "decision_made/1"]
 
 
 def test_a_canary_card_is_refused_as_a_wrong_one_and_names_whose_it_was(house: House) -> None:
@@ -146,6 +147,7 @@ def test_a_revoked_key_acts_no_more_though_the_door_remembers_it(house: House) -
 
 def test_a_sum_split_into_parallel_pieces_meets_one_limit(house: House) -> None:
     """11 × 500.00 at once against a limit of 5,000.00: ten pass, in whatever order they come."""
+    house.decide_by(QUIET)
     face_fen = 500_00
     knocks = [house.knock("POST", PATH, written(card(n, face_fen))) for n in range(1, 12)]
 

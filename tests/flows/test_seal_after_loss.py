@@ -23,7 +23,7 @@ from suyuan.flows.begin_shard import begin_again
 from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.seal_history import Sealer
 from tests.flows.house import House, open_house
-from tests.flows.sealing import LOG_NAME, proven, put_back, seal, sell
+from tests.flows.sealing import LOG_NAME, ONE_EVENT_A_SALE, proven, put_back, seal, sell
 
 YEAR_S = 60 * 86_400
 """As much as is left of the year in which the house stands, and some more."""
@@ -31,7 +31,7 @@ YEAR_S = 60 * 86_400
 
 @pytest.fixture
 def house(database: str, tmp_path: Path) -> Iterator[House]:
-    with open_house(database, log_folder=tmp_path / "log") as house:
+    with open_house(database, log_folder=tmp_path / "log", appliers=ONE_EVENT_A_SALE) as house:
         yield house
 
 

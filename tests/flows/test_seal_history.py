@@ -22,12 +22,12 @@ from suyuan.flows.publish_log import POLICY, publish_log
 from suyuan.flows.seal_history import Sealer, shard_of
 from tests.evidence.witnesses import NearWitness, own_cosigner, watch
 from tests.flows.house import House, open_house
-from tests.flows.sealing import LOG_NAME, proven, put_back, seal, sell, signers
+from tests.flows.sealing import LOG_NAME, ONE_EVENT_A_SALE, proven, put_back, seal, sell, signers
 
 
 @pytest.fixture
 def house(database: str, tmp_path: Path) -> Iterator[House]:
-    with open_house(database, log_folder=tmp_path / "log") as house:
+    with open_house(database, log_folder=tmp_path / "log", appliers=ONE_EVENT_A_SALE) as house:
         sell(house)
         yield house
 

@@ -22,7 +22,7 @@ from suyuan.flows.redeem_card import Taken, redeem_card
 from suyuan.flows.seal_history import SILENCE_S, Sealer
 from tests.evidence.witnesses import NearWitness, watch
 from tests.flows.house import House, card, open_house, written
-from tests.flows.sealing import LOG_NAME, seal, sealer_of, signers
+from tests.flows.sealing import LOG_NAME, ONE_EVENT_A_SALE, seal, sealer_of, signers
 
 NAMES = ("partner.example/w", "court.example/w", "bureau.example/w")
 COSIGNERS = {name: cosigner(name, crypto.suite("ed25519").signer(crypto.sha256(name.encode()))) for name in NAMES}
@@ -107,7 +107,7 @@ class Bench:
 
 @pytest.fixture
 def bench(database: str, tmp_path: Path) -> Iterator[Bench]:
-    with open_house(database, log_folder=tmp_path / "log") as house:
+    with open_house(database, log_folder=tmp_path / "log", appliers=ONE_EVENT_A_SALE) as house:
         bench = Bench(house, tmp_path / "witnesses")
         bench.sell(1)
         yield bench

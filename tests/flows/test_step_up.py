@@ -16,6 +16,7 @@ from suyuan.privacy.retention import RESTRICTED
 from suyuan.settle.providers import FaceDiffers, FaceMatched, Unknown
 from tests.flows.consents import decide, give, wish
 from tests.flows.house import House, card, written
+from tests.risk.policies import QUIET
 
 WISH = {"seller": "slr_1", "capture": "capture-1"}
 
@@ -38,6 +39,7 @@ def sell(house: House, number: int) -> Taken | Refusal:
 
 def test_a_passed_check_raises_todays_limit(house: House) -> None:
     """10 × 500.00 reach the limit; after the check another ten pass, and then it is really over."""
+    house.decide_by(QUIET)
     assert all(isinstance(sell(house, number), Taken) for number in range(10))
     assert sell(house, 10) == Refusal(Reason.step_up_is_needed, "seller")
     answer = ask(house)

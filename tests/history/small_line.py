@@ -19,6 +19,7 @@ from suyuan.base import db
 from suyuan.base.clock import Clock, SetClock
 from suyuan.base.refusals import Reason, Refusal
 from suyuan.history.events import SwitchTurned
+from suyuan.history.fact import Fact
 from suyuan.history.leader import Lead, take_lead
 from suyuan.history.line import Applier, Decided, Line, Turn
 from suyuan.history.working_set import Connection, Shelf
@@ -80,6 +81,7 @@ class Counts:
 
     def __init__(self) -> None:
         self.shelf = Shelf("counted", Counted, changing=("times",))
+        self.heard: list[tuple[int, int, Fact]] = []
 
     async def load(self, connection: Connection) -> bool:
         return await self.shelf.load(connection)
@@ -95,6 +97,9 @@ class Counts:
 
     def forget(self) -> None:
         self.shelf.forget()
+
+    def hear(self, seq: int, at: int, event: Fact) -> None:
+        self.heard.append((seq, at, event))
 
 
 def _want(counts: Counts, command: Any, now: int) -> bool:

@@ -32,6 +32,8 @@ class SlowLine:
         self.waiting: list[tuple[Any, asyncio.Future[Any]]] = []
         self._came = asyncio.Event()
 
+    is_ready = True
+
     def submit(self, command: Any) -> asyncio.Future[Any]:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.waiting.append((command, answer))
@@ -289,6 +291,20 @@ def test_callers_leave_a_leader_that_hangs_once_another_listens(path: Path) -> N
         new_server.close()
 
     asyncio.run(run())
+
+
+def test_a_line_that_is_alive_and_not_ready_yet_is_waited_for(path: Path) -> None:
+    """It has begun to lead and reads what it decides by; a standby must see it alive, and a caller waits."""
+
+    async def story(line: SlowLine, caller: LineCaller) -> None:
+        line.is_ready = False
+        assert await caller.is_alive()
+        assert not await caller.is_ready()
+        assert not await caller.reach(within_s=0.1)
+        line.is_ready = True
+        assert await caller.reach(within_s=5)
+
+    tell(path, story)
 
 
 def test_a_socket_that_a_dead_line_left_behind_is_replaced(path: Path) -> None:

@@ -30,6 +30,7 @@ from suyuan.privacy.subject_keys import SubjectKey, key_id
 from suyuan.settle.account import FOR_EVER, Contract, Key, Partner, Seller, Switch
 from suyuan.settle.limits import LimitRules
 from suyuan.settle.payout import Disposition
+from tests.risk.policies import quiet_risk
 
 NOON = 1_795_320_000 * SECOND  # 2026-11-22, 12:00 in Shanghai.
 PARTNER, PARTNER_KEY = "ptn_1", "key_partner"
@@ -190,7 +191,7 @@ class BooksLine:
         await self._connection.execute("SET enable_seqscan = off; SET jit = off")
         lead = await take_lead(self._connection)
         assert lead is not None
-        self.shelves = Shelves(self.rules)
+        self.shelves = Shelves(self.rules, risk=quiet_risk())
         line: Line[Shelves] = Line(self._connection, self.shelves, APPLIERS, lead, self.clock)
         self._line = line
         self._running = asyncio.create_task(line.run())
@@ -272,6 +273,7 @@ class Knock:
             operator=self.operator,
             card=BlindIndex(card),
             serial_index=BlindIndex(f"serial of {card}"),
+            batch_index=BlindIndex("batch"),
             number=None,
             sealed_serial=Sealed("2a.sealed"),
             sealed_secret=Sealed("2a.sealed"),

@@ -54,6 +54,12 @@ _NEXT = {
 }
 
 
+OF_LIMITS = (
+    Reason.transaction_limit_is_reached, Reason.step_up_is_needed, Reason.daily_limit_is_reached,
+    Reason.rolling_limit_is_reached,
+)  # fmt: skip
+
+
 @dataclass
 class BooksModel:
     """The whole platform, as far as money is concerned."""
@@ -71,20 +77,21 @@ class BooksModel:
 
     # --- taking ---
 
-    def knock(self, knock: Knock, at: int) -> tuple[Numbers | Reason, bool]:
-        """The answer to a request, and whether it is an event."""
+    def knock(self, knock: Knock, at: int) -> tuple[Numbers | Reason, int]:
+        """The answer to a request, and how many micros it takes in history."""
         nonce = knock.nonce or str(knock.number)
         if nonce in self.nonces:
-            return Reason.request_was_replayed, False
+            return Reason.request_was_replayed, 0
         self.nonces.add(nonce)
         request = knock.idempotency or str(knock.number)
         digest = knock.digest or request
         if request in self.answers:
             known, answer = self.answers[request]
-            return (answer if known == digest else Reason.idempotency_key_was_used_for_another_request), False
+            return (answer if known == digest else Reason.idempotency_key_was_used_for_another_request), 0
         answer = self._decide(knock, at)
         self.answers[request] = digest, answer
-        return answer, True
+        # A decision stands a micro behind the turn; what is refused after it follows, what is taken stands before it.
+        return answer, 2 if isinstance(answer, Numbers) else 3 if answer in OF_LIMITS else 1
 
     def _decide(self, knock: Knock, at: int) -> Numbers | Reason:
         key, seller, contract = self.keys[knock.key], self.sellers[knock.seller], self.contracts[knock.contract]

@@ -155,6 +155,10 @@ WRONGS: dict[str, tuple[str, ...]] = {
         "INSERT INTO outbox VALUES ('x', 'settle', 'rdm_000000', 1, 0, '')",
         "UPDATE redemption SET state = 'rejected' WHERE id = 'rdm_000000'",
     ),
+    "nothing_is_paid_before_its_release": (
+        "UPDATE redemption SET release_at = changed_at + 1 WHERE state = 'paid'",
+        "UPDATE redemption SET state = 'in_review' WHERE state = 'paid'",
+    ),
     "a_card_is_spent_once": (
         "UPDATE redemption SET card = 'crd_1' WHERE id = 'rdm_000000'",
         "UPDATE card SET state = 'released' WHERE redemption = 'rdm_000002'",

@@ -83,7 +83,7 @@ VERDICTS = ("consumed", "rejected", "proven", "paid", "pay_refused", "debt", "un
 TABLES = (
     "subject_key",
     "event", "nonce", "idempotency", "account", "transfer", "card", "redemption", "outbox", "kill_switch", "partner",
-    "seller", "contract", "signing_key",
+    "seller", "contract", "signing_key", "decision",
 )  # fmt: skip
 
 index = st.integers(0, 999)
@@ -126,9 +126,9 @@ class BooksMachine(RuleBasedStateMachine):
         at = self.line.next_at
         expected = []
         for knock in knocks:
-            answer, is_event = self.model.knock(knock, at)
+            answer, micros = self.model.knock(knock, at)
             expected.append(answer)
-            at += is_event
+            at += micros
         answers = self.line.submit(*[knock.command() for knock in knocks])
         assert [_said(answer) for answer in answers] == expected
 

@@ -134,7 +134,7 @@ DEFENCES = (
     Defence(
         "limit of one redemption",
         attacks.one_large_card,
-        (code(limits.Limits, "check", "if fen > self.rules.transaction_fen_max[tier]:", "if False:"),),
+        (code(limits.Limits, "check", "if fen > self.rules.transaction_fen_max[tier] * percent // 100:", "if False:"),),
     ),
     Defence(
         "one step-up a day",

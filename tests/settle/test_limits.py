@@ -152,9 +152,12 @@ def test_a_day_ends_at_midnight_in_shanghai(line: BooksLine) -> None:
 
 
 def test_midnight_within_one_batch_splits_it_where_it_falls(line: BooksLine) -> None:
-    """The line's time moves by a microsecond an event, so a batch may begin on one day and end on the next."""
+    """The line's time moves by a microsecond an event, so a batch may begin on one day and end on the next.
+
+    A refusal takes three: its turn, its decision, and itself.
+    """
     sell(line, 1, 2, 3, 4, 5)
-    line.clock.advance((MIDNIGHT - 2 - NOON) / SECOND)
+    line.clock.advance((MIDNIGHT - 4 - NOON) / SECOND)
     answers = sell(line, 6, 7, 8, 9)
     assert reasons(answers) == [Reason.step_up_is_needed] * 2 + [None] * 2
 
@@ -219,7 +222,8 @@ def test_no_turn_releases_more_than_its_share(line: BooksLine, monkeypatch: pyte
     sell(line, 100, face_fen=10_00)
     with db.connect(line.url) as connection:
         released = connection.execute("SELECT seq FROM transfer WHERE state = 'expire'").fetchall()
-    assert released == [(100,)] * 10
+    # Each card is two events, one that it was taken and one what was decided.
+    assert released == [(200,)] * 10
 
 
 def test_a_hold_that_was_given_back_does_not_expire_as_well(line: BooksLine) -> None:

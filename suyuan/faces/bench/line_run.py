@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
+import uvloop
 
 from suyuan.app.line import reading_connection, writing_connection
 from suyuan.base.clock import SystemClock, cpu_s, monotonic_s
@@ -25,6 +26,8 @@ from suyuan.flows.take_redemption import APPLIER, Taken, TakeRedemption
 from suyuan.history.leader import take_lead
 from suyuan.history.line import Applier, Line
 from suyuan.settle.limits import LimitRules
+
+T = TypeVar("T")
 
 MEMORY_MARKS = 20
 OFFER_EVERY_S = 0.005
@@ -161,10 +164,19 @@ class _Callers:
             self.ask()
 
 
-async def run_line(url: str, commands: Iterable[Step], count: int, *, in_flight: int, shelves: Shelves) -> Measured:
+def drive(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a coroutine to its end on the loop that the line has in production."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+async def run_line(
+    url: str, commands: Iterable[Step], count: int, *, in_flight: int, shelves: Shelves, taking: Applier = APPLIER
+) -> Measured:
     """Runs `count` commands through a line of its own."""
     async with writing_connection(url) as connection, reading_connection(url) as reading:
-        return await _run(connection, reading, commands, count, load=InFlight(in_flight), shelves=shelves)
+        load = InFlight(in_flight)
+        return await _run(connection, reading, commands, count, load=load, shelves=shelves, taking=taking)
 
 
 async def offer_line(url: str, commands: Iterable[Step], count: int, *, per_s: float, shelves: Shelves) -> Measured:
@@ -191,10 +203,11 @@ async def _run(
     *,
     load: InFlight | Offered,
     shelves: Shelves,
+    taking: Applier = APPLIER,
 ) -> Measured:
     lead = await take_lead(connection)
     assert lead is not None, "nobody else leads in a database of our own"
-    appliers: dict[type, Applier] = {TakeRedemption: APPLIER, RecordRead: read_fields.APPLIER}
+    appliers: dict[type, Applier] = {TakeRedemption: taking, RecordRead: read_fields.APPLIER}
     line = Line(connection, shelves, appliers, lead, SystemClock(), reading=reading)
     serving = asyncio.ensure_future(line.run())
     callers = _Callers(line, commands, count)

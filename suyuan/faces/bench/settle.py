@@ -10,19 +10,16 @@ The rows of one step are counted by the database, not by us.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
-
-import uvloop
+from typing import NamedTuple, TypeVar
 
 from suyuan.app.line import spare_the_collector
 from suyuan.base import db
 from suyuan.faces.bench.door import Door, measure_doors
 from suyuan.faces.bench.floor import Transactions, write_barely, write_under_row_locks
 from suyuan.faces.bench.laboratory import Laboratory, laboratory, temporary_folder
-from suyuan.faces.bench.line_run import Measured, record_line, run_line
+from suyuan.faces.bench.line_run import Measured, drive, record_line, run_line
 from suyuan.faces.bench.machine import Machine, machine_now
 from suyuan.faces.bench.traffic import Crowd, crowd_for, roomy, steps
 from suyuan.flows.shelves import Shelves
@@ -135,7 +132,7 @@ def _over_floor(bench: Laboratory, crowd: Crowd, count: int) -> OverFloor:
     these ratios counts, so that a neighbour who wakes up meanwhile spoils one of them at most."""
     with bench.fresh() as url:
         stream = steps(count, crowd, salt="step")
-        recorded = _run(record_line(url, stream, count, in_flight=MOST_IN_FLIGHT, rules=LimitRules()))
+        recorded = drive(record_line(url, stream, count, in_flight=MOST_IN_FLIGHT, rules=LimitRules()))
         rows = _rows_per_step(url, count)
     floor, line = [_floor(bench, recorded, count)], []
     for _ in range(LINE_RUNS):
@@ -148,7 +145,7 @@ def _over_floor(bench: Laboratory, crowd: Crowd, count: int) -> OverFloor:
 
 def _floor(bench: Laboratory, recorded: Transactions, count: int) -> Measured:
     with bench.fresh() as url:
-        return _run(write_barely(url, recorded, count))
+        return drive(write_barely(url, recorded, count))
 
 
 def _at(bench: Laboratory, crowd: Crowd, count: int, in_flight: int, rules: LimitRules | None = None) -> Measured:
@@ -162,7 +159,7 @@ def _in(url: str, crowd: Crowd, count: int, in_flight: int, rules: LimitRules | 
     if count <= RECORDED_STEPS_MAX:
         # Those that fit in memory are made before, so that making them costs nothing.
         commands = list(commands)
-    return _run(run_line(url, commands, count, in_flight=in_flight, shelves=Shelves(rules or LimitRules())))
+    return drive(run_line(url, commands, count, in_flight=in_flight, shelves=Shelves(rules or LimitRules())))
 
 
 def _steps_per_wal_sync(bench: Laboratory, crowd: Crowd, count: int) -> float:
@@ -178,7 +175,7 @@ def _hot(bench: Laboratory, crowd: Crowd, count: int, seconds: float) -> Hot:
     seller, rules = Crowd(1, crowd.algorithm), roomy(LimitRules())
     single = min(count, round(seconds * HOT_STEPS_PER_S_MAX))
     with bench.fresh() as url:
-        recorded = _run(record_line(url, steps(single, seller, salt="hot"), single, in_flight=1, rules=rules))
+        recorded = drive(record_line(url, steps(single, seller, salt="hot"), single, in_flight=1, rules=rules))
     row_lock = [_row_lock(bench, recorded, seconds)]
     line = _at(bench, seller, count, MOST_IN_FLIGHT, rules)
     return Hot(line, [*row_lock, _row_lock(bench, recorded, seconds)])
@@ -186,7 +183,7 @@ def _hot(bench: Laboratory, crowd: Crowd, count: int, seconds: float) -> Hot:
 
 def _row_lock(bench: Laboratory, recorded: Transactions, seconds: float) -> Measured:
     with bench.fresh() as url:
-        return _run(write_under_row_locks(url, recorded, seconds=seconds))
+        return drive(write_under_row_locks(url, recorded, seconds=seconds))
 
 
 def _rows_per_step(url: str, count: int) -> dict[str, dict[str, float]]:
@@ -197,11 +194,6 @@ def _rows_per_step(url: str, count: int) -> dict[str, dict[str, float]]:
         table: {"inserted": round(inserted / count, 2), "updated": round(updated / count, 2)}
         for table, inserted, updated in found
     }
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
 
 
 def _figures(run: Measured) -> dict[str, float]:

@@ -22,6 +22,7 @@ FACE_FEN = 50_00
 STEPS_PER_SELLER = 20
 SELLERS_MIN = 200
 PREFIXES = 997
+CARDS_PER_LOT = 200
 ROOM_FOR_ALL_FEN = 10**12
 _SEALED_SERIAL = "2a." + "s" * 60
 _SEALED_SECRET = "2a." + "p" * 60
@@ -91,6 +92,7 @@ def _step(number: int, seller: int, crowd: Crowd, salt: str) -> TakeRedemption:
         operator="cmcc",
         card=BlindIndex(text[26:69]),
         serial_index=BlindIndex(text[69:112]),
+        batch_index=BlindIndex(f"lot-{number // CARDS_PER_LOT}"),
         number=None,
         sealed_serial=_SEALED_SERIAL,  # type: ignore[arg-type]  # Made up: only its length matters here.
         sealed_secret=_SEALED_SECRET,  # type: ignore[arg-type]  # Made up: only its length matters here.

@@ -9,21 +9,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Coroutine, Iterator
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import psycopg
-import uvloop
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from suyuan.app.line import spare_the_collector
 from suyuan.base import db
 from suyuan.base.clock import monotonic_s
 from suyuan.faces.bench.laboratory import Laboratory, laboratory
-from suyuan.faces.bench.line_run import Measured, Step, run_line
+from suyuan.faces.bench.line_run import Measured, Step, drive, run_line
 from suyuan.faces.bench.machine import Machine, machine_now, rss_mb
 from suyuan.faces.bench.traffic import Crowd, crowd_for, steps
 from suyuan.faces.bench.turns import best_in_turns
@@ -175,7 +173,7 @@ def _steps(bench: Laboratory, crowd: Crowd, count: int, *, is_sealed: bool) -> M
         shelves.subject_keys = _Nowhere()  # type: ignore[assignment]  # Only `add` is asked of it.
     commands = list(steps(count, crowd, salt="step"))
     with bench.fresh() as url:
-        return _run(run_line(url, commands, count, in_flight=IN_FLIGHT, shelves=shelves))
+        return drive(run_line(url, commands, count, in_flight=IN_FLIGHT, shelves=shelves))
 
 
 def _with_reads(bench: Laboratory, crowd: Crowd, count: int) -> Measured:
@@ -187,7 +185,7 @@ def _with_reads(bench: Laboratory, crowd: Crowd, count: int) -> Measured:
             yield RecordRead(CONSUME_CARD.id, "bench", "", (step.redemption,), (CARD_PIN.name,)) if is_read else step
 
     with bench.fresh() as url:
-        return _run(run_line(url, list(mixed()), count, in_flight=IN_FLIGHT, shelves=Shelves(LimitRules())))
+        return drive(run_line(url, list(mixed()), count, in_flight=IN_FLIGHT, shelves=Shelves(LimitRules())))
 
 
 def _rewrap_per_s(bench: Laboratory, count: int) -> float:
@@ -197,7 +195,7 @@ def _rewrap_per_s(bench: Laboratory, count: int) -> float:
     both = Vault(bytes(KEY_BYTES), Ring({1: first, 2: second}))
     with bench.fresh() as url:
         _fill(url, old, count)
-        return _run(_wrap_all_again(url, both, count))
+        return drive(_wrap_all_again(url, both, count))
 
 
 def _fill(url: str, vault: Vault, count: int) -> None:
@@ -222,8 +220,3 @@ async def _wrap_all_again(url: str, vault: Vault, count: int) -> float:
             after_id, is_done = stretch.last_id, stretch.is_done
         assert await subject_keys.count_of_epochs(connection, until=1) == 0, "every key is wrapped again"
         return count / (monotonic_s() - began_s)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)

@@ -33,6 +33,7 @@ COMMANDS = {
     "history": ("suyuan.faces.cli.history", "Show what the platform remembers, or export it."),
     "witness": ("suyuan.faces.cli.witness", "Watch other people's logs and cosign them."),
     "leak": ("suyuan.faces.cli.leak", "Tell where a leaked list or photo is from, and whom to tell."),
+    "risk": ("suyuan.faces.cli.risk", "Policies and what they decide."),
     "bench": ("suyuan.faces.cli.bench", "Measure what this machine can do."),
     "kek": ("suyuan.faces.cli.kek", "Where the key lies that opens the key ring: a key file, or a KMS."),
     "db": ("suyuan.faces.cli.db", "The database: status, migrate, start, stop."),

@@ -169,7 +169,7 @@ async def _spend_day(
     line = LineCaller(settings.line_socket, ANSWERS)
     control = Control(sandbox.url)
     try:
-        if not await line.connect(within_s=READY_S):
+        if not await line.reach(within_s=READY_S):
             raise SceneFailed(f"the line did not start; its log is in {settings.data / 'log'}")
         await _wait_for_api(settings.public_origin)
         await neighbourhood.introduce()

@@ -67,7 +67,7 @@ def show(
     is_for_machines: Json = False,
 ) -> None:
     """Show events in order; with --json one JSON object a line."""
-    with _reading(database or data) as connection:
+    with database_of(database or data) as connection:
         first = max(0, next_seq(connection) - limit) if start is None else start
         if is_followed:
             recorded = follow(connection, first, wait=lambda: time.sleep(POLL_S))
@@ -92,7 +92,7 @@ def export(
     from suyuan.history import segments
 
     words = WORDS[language_of(lang)]
-    with _reading(database or data) as connection, _progress(words["exporting"], is_shown=not is_for_machines) as on:
+    with database_of(database or data) as connection, _progress(words["exporting"], is_shown=not is_for_machines) as on:
         try:
             done = segments.export(
                 connection, folder, segment_events=segment_events, full_only=full_only, on_progress=on
@@ -107,7 +107,7 @@ def export(
 
 
 @contextmanager
-def _reading(place: Path | str) -> Iterator[psycopg.Connection[Any]]:
+def database_of(place: Path | str) -> Iterator[psycopg.Connection[Any]]:
     """A connection that can write nothing, to a database by URL or to the one of a data folder."""
     try:
         settings = load_settings(place) if isinstance(place, Path) else Settings(data=Path(), database_url=place)

@@ -33,7 +33,7 @@ from suyuan.faces.redeem_file.cards import CardRow, Sheet, read_cards
 from suyuan.faces.redeem_file.flaws import Flaw
 from suyuan.faces.redeem_file.journal import Heading, Journal, JournalTrouble, Names, Outcome
 from suyuan.faces.redeem_file.result import BAD, NOT_SENT, SENTENCES, UNKNOWN, ResultRow, write_result
-from suyuan.faces.redeem_file.sell import Selling, Terms
+from suyuan.faces.redeem_file.sell import UNDER_WAY, Selling, Terms
 from suyuan.faces.sdk import AsyncPlatform, Patience, Refused, SigningKey, Trouble, UnsafeKeyFile, read_key_file
 from suyuan.settle.card import load_formats
 
@@ -53,7 +53,7 @@ PUT_RIGHT: dict[Language, str] = {
     "en": "Put this right, then start again: with --retry-refused, or with another --result if an option was wrong.",
     "zh": "请先解决此问题，再加 --retry-refused 重新运行；若是参数填错，请改正并换一个 --result。",
 }
-GOOD = ("pending", "paid")
+GOOD = (*UNDER_WAY, "paid")
 TELL_S = 5.0
 
 
@@ -294,7 +294,7 @@ def _exit_code(rows: list[ResultRow], selling: Selling, *, is_interrupted: bool,
     states = {row.state for row in rows}
     if is_interrupted:
         return INTERRUPTED
-    if states & {NOT_SENT, UNKNOWN} or (waited and "pending" in states) or selling.stopped_by is not None:
+    if states & {NOT_SENT, UNKNOWN} or (waited and states & UNDER_WAY) or selling.stopped_by is not None:
         return START_AGAIN
     return DONE if states <= set(GOOD) else SOME_REFUSED
 

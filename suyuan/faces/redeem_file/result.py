@@ -30,7 +30,9 @@ SENTENCES = {
         "已提交但未收到答复，请重新运行同一命令。",
     ),
     "pending": ("It was taken; the payout is under way.", "已受理，付款进行中。"),
+    "in_review": ("It was taken; a person looks at it before it goes on.", "已受理，将由人工查看后继续办理。"),
     "paid": ("It was paid.", "已付款。"),
+    "declined": ("A person has decided against it; nothing is paid.", "人工复核未通过，未付款。"),
     "rejected": ("The operator did not take the card; nothing is paid.", "运营商未接受此卡，未付款。"),
     "payout_refused": ("The payout channel refused; nothing is paid.", "支付通道拒绝付款，未付款。"),
     "reversed": (

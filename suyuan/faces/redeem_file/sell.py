@@ -20,8 +20,11 @@ from suyuan.faces.redeem_file.cards import CardRow
 from suyuan.faces.redeem_file.journal import Journal, JournalTrouble, Outcome
 from suyuan.faces.redeem_file.result import REFUSED
 from suyuan.faces.sdk import AsyncPlatform, Pending, RedemptionState, Refused, Trouble
+from suyuan.faces.sdk.records import IN_REVIEW, PENDING
 
 LOOK_S = 5.0
+UNDER_WAY = frozenset({PENDING, IN_REVIEW})
+"""States in which a card was taken and nobody has been paid yet."""
 
 _REASONS = list(Reason)
 NOT_THE_CARDS = frozenset(
@@ -79,7 +82,7 @@ class Selling:
             while not self.is_stopping and clock.monotonic_s() < until_s and not await self._look(card, until_s):
                 """Until it is settled."""
 
-        await self._each([card for card in cards if self._state(card) == "pending"], look)
+        await self._each([card for card in cards if self._state(card) in UNDER_WAY], look)
 
     async def _each(self, cards: list[CardRow], do: Callable[[CardRow], Awaitable[None]]) -> None:
         waiting = iter(cards)

@@ -58,6 +58,11 @@ ROWS_LEFT_BY = {
         "SELECT name, first_seq, origin FROM shard",
         ("2026", 0, "api.example.com/log/2026"),
     ),
+    "0010": (
+        "INSERT INTO decision VALUES ('rdm_1', 1, 2, 'ptn_1', 'slr_1', 'delay', 'r', 100, '', 'asked', 3, '\\x90')",
+        "SELECT redemption, seq, action, review FROM decision",
+        ("rdm_1", 1, "delay", "asked"),
+    ),
 }
 
 

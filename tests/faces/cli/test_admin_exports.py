@@ -35,7 +35,8 @@ class Bureau:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.partner = self.seller = ""
+        self.partner = self.seller = self.contract = ""
+        self.port = 0
 
     def run(self, *arguments: str, by: str = "", lang: str = "en") -> Result:
         own = ["--officer", str(self.folder / f"{by}.key")] if by else []
@@ -87,6 +88,7 @@ def bureau() -> Iterator[Bureau]:
             while not settings.line_socket.exists() and clock.monotonic_s() < until_s:
                 running.keep_running()
             bureau = Bureau(Path(name))
+            bureau.port = running.port
             bureau.fill(running.port)
             yield bureau
 

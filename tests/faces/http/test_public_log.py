@@ -42,7 +42,12 @@ def fetch(api: Served, path: str) -> httpx.Response:
 
 def test_a_partner_proves_its_redemption_with_what_it_and_anybody_can_fetch(api: Served) -> None:
     redemption = sealed_house(api)
-    (event,) = api.get(f"/v1/redemptions/{redemption}/proofs").json()["events"]
+    event, decision = api.get(f"/v1/redemptions/{redemption}/proofs").json()["events"]
+    # How narrowly it was decided, and by what, is not opened; what was done is.
+    assert '"action":"approve"' in decision["record"]
+    for name in ("score", "shadow", "limit_percent", "policy", "model", "lists", "inputs", "fired"):
+        assert f'"{name}":' not in decision["record"]
+        assert f'"{name}":[' not in decision["openings"]
     policy = check.read_policy(fetch(api, POLICY).content)
     entry = check.record_entry(event["record"].encode(), event["openings"].encode())
     assert check.check_proof(event["proof"].encode(), entry, policy).index == event["seq"]
